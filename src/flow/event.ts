@@ -1,0 +1,43 @@
+import type { LedgeError } from '../std/error.ts';
+
+/** Where the time of an event went, in milliseconds of the monotonic clock. */
+export interface Timing {
+  queueMs: number;
+  decodeMs: number;
+  preprocessMs: number;
+  inferMs: number;
+  postprocessMs: number;
+}
+
+/** One event on its way through one flow. */
+export interface FlowEvent {
+  readonly id: string;
+  readonly device: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly contentType?: string;
+  readonly correlationData?: Uint8Array;
+  readonly responseTopic?: string;
+  /** Arrival on the monotonic clock, milliseconds. */
+  readonly receivedAtMs: number;
+  /** When the event happened, milliseconds since 1970: its own `ts` where it has one, else arrival. */
+  ts: number;
+  /** On the monotonic clock: after this moment the result is of no use. */
+  readonly deadlineAtMs?: number;
+  readonly timing: Timing;
+}
+
+/** Why an event left a flow without a result and without being at fault. */
+export type DropReason =
+  | 'expired'
+  | 'overflow'
+  | 'superseded'
+  | 'rate-limited'
+  | 'filtered'
+  | 'disabled';
+
+/** How a flow ended for one event: `results` in order (none: held), or dropped, or at fault. */
+export type EventOutcome<R> =
+  | { readonly kind: 'done'; readonly event: FlowEvent; readonly results: readonly R[] }
+  | { readonly kind: 'drop'; readonly event: FlowEvent; readonly reason: DropReason }
+  | { readonly kind: 'fail'; readonly event: FlowEvent; readonly error: LedgeError };

@@ -1,0 +1,46 @@
+import type { ModelIdentity } from '../models/manifest.ts';
+import type { Priority } from '../std/priority.ts';
+import type { NamedTensorSpec, Tensor } from '../tensor/tensor.ts';
+
+export interface PredictOptions {
+  /** Decides who gets the next free worker; waiting raises it, so that nobody starves. */
+  readonly priority: Priority;
+  /** On the monotonic clock (`performance.now()`): not started after it, fails with `expired`. */
+  readonly deadlineAtMs?: number;
+}
+
+/** One model, loaded where it belongs. Many flows may share one. */
+export interface Predictor {
+  readonly model: ModelIdentity;
+  readonly labels: readonly string[] | undefined;
+  readonly inputs: readonly NamedTensorSpec[];
+  readonly outputs: readonly NamedTensorSpec[];
+  /** Weights, measured activations and buffers, bytes, over all workers it lives on. */
+  readonly memoryBytes: number;
+  /**
+   * Runs one request; requests of many callers may share a batch. The inputs' buffers may be
+   * transferred away: the caller must not touch them afterwards.
+   * Fails with LedgeError: inference-failed, timeout, worker-crashed, expired, shape-mismatch, closed.
+   */
+  run(
+    inputs: Readonly<Record<string, Tensor>>,
+    options: PredictOptions,
+  ): Promise<Readonly<Record<string, Tensor>>>;
+  /** Gives this use of the model back; the last one unloads it. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly batch: { readonly sizeMax: number; readonly waitMsMax: number };
+  /** One run may take this long before its worker is replaced. */
+  readonly timeoutMs: number;
+}
+
+/** Where models live. */
+export interface PredictorPool extends AsyncDisposable {
+  /**
+   * Opens the model at `path` (a model.yaml, a bare .onnx): verified, admitted, placed, warmed up.
+   * Fails with LedgeError: not-found, model-invalid, model-refused, memory-exceeded.
+   */
+  open(path: string, options: OpenOptions): Promise<Predictor>;
+}

@@ -1,0 +1,2 @@
+/** Who goes first where two want the same worker. */
+export type Priority = 'high' | 'normal' | 'low';

@@ -1,0 +1,158 @@
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { z } from './schema.ts';
+
+/** A YAML or JSON file may be this long: a flow of hundreds of steps is far below it. */
+export const YAML_BYTES_MAX = 1_048_576;
+/** Aliases may expand this often: enough for anchors people write, too few for an alias bomb. */
+const ALIASES_MAX = 64;
+/** A value in a problem is cut after this many characters, so that a report stays readable. */
+const VALUE_CHARACTERS_MAX = 120;
+
+/** One thing wrong in a file that people write, with all they need to mend it. */
+export interface Problem {
+  readonly file: string;
+  /** 1-based; undefined where the problem has no place in the file. */
+  readonly line: number | undefined;
+  /** Dotted path: `steps.2.mfcc.bands`; '' for the whole file. */
+  readonly field: string;
+  /** The value found, as JSON, cut; undefined where it is missing. */
+  readonly value: string | undefined;
+  readonly expected: string;
+}
+
+export type Path = readonly (string | number)[];
+
+/** A parsed file that still knows on which line each field stands. */
+export interface YamlFile {
+  readonly file: string;
+  readonly value: unknown;
+  lineOf(path: Path): number | undefined;
+}
+
+export type Parsed<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'problems'; readonly problems: readonly Problem[] };
+
+/** Parses YAML 1.2 (and so JSON) within limits. Duplicate keys and alias bombs are problems. */
+export function parseYaml(text: string, file: string): Parsed<YamlFile> {
+  if (text.length > YAML_BYTES_MAX) {
+    const value = `${text.length} characters`;
+    return problem({
+      file,
+      line: undefined,
+      field: '',
+      value,
+      expected: `at most ${YAML_BYTES_MAX}`,
+    });
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => ({
+      file,
+      line: lines.linePos(error.pos[0]).line,
+      field: '',
+      value: undefined,
+      expected: `YAML (${error.message})`,
+    }));
+    return { kind: 'problems', problems };
+  }
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: ALIASES_MAX });
+  } catch (error) {
+    const expected = `at most ${ALIASES_MAX} alias expansions (${(error as Error).message})`;
+    return problem({ file, line: undefined, field: '', value: undefined, expected });
+  }
+  const lineOf = (path: Path) => {
+    const offset = offsetOf(document.contents, path);
+    return offset === undefined ? undefined : lines.linePos(offset).line;
+  };
+  return { kind: 'ok', value: { file, value, lineOf } };
+}
+
+/** Parses a file's value with a schema; every problem carries line, field, value and expectation. */
+export function parseWith<T>(schema: z.ZodType<T>, source: YamlFile): Parsed<T> {
+  const parsed = schema.safeParse(source.value, { reportInput: true });
+  if (parsed.success) return { kind: 'ok', value: parsed.data };
+  return { kind: 'problems', problems: problemsOf(parsed.error, source, []) };
+}
+
+/** Turns a schema's complaints into problems; `base` is where the parsed value stands in the file. */
+export function problemsOf(error: z.ZodError, source: YamlFile, base: Path): Problem[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...base, ...(issue.path as Path)];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        file: source.file,
+        line: source.lineOf([...path, key]),
+        field: [...path, key].join('.'),
+        value: undefined,
+        expected: 'no such field',
+      }));
+    }
+    return problemAt(source, path, issue.message);
+  });
+}
+
+/** A problem at a place of a file, with the value that stands there. */
+export function problemAt(source: YamlFile, path: Path, expected: string): Problem {
+  return {
+    file: source.file,
+    line: source.lineOf(path),
+    field: path.join('.'),
+    value: formatValue(valueAt(source.value, path)),
+    expected,
+  };
+}
+
+/** One line for people: file:line: field: found value, expected what. */
+export function formatProblem(problem: Problem): string {
+  const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}`;
+  const field = problem.field === '' ? '' : `${problem.field}: `;
+  const found = problem.value === undefined ? '' : `found ${problem.value}, `;
+  return `${place}: ${field}${found}expected ${problem.expected}`;
+}
+
+function problem(one: Problem): { kind: 'problems'; problems: readonly Problem[] } {
+  return { kind: 'problems', problems: [one] };
+}
+
+function formatValue(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}...` : text;
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let found: unknown = value;
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** The offset of a path, or of its nearest ancestor that is in the file. */
+function offsetOf(root: unknown, path: Path): number | undefined {
+  let node: unknown = root;
+  let offset = rangeStart(root);
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(
+        (item) => isScalar(item.key) && String(item.key.value) === String(key),
+      );
+      if (pair === undefined) return offset;
+      offset = rangeStart(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = rangeStart(node) ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function rangeStart(node: unknown): number | undefined {
+  return (node as { range?: [number, number, number] } | null)?.range?.[0];
+}

@@ -36,8 +36,13 @@ export type DropReason =
   | 'filtered'
   | 'disabled';
 
-/** How a flow ended for one event: `results` in order (none: held), or dropped, or at fault. */
-export type EventOutcome<R> =
-  | { readonly kind: 'done'; readonly event: FlowEvent; readonly results: readonly R[] }
-  | { readonly kind: 'drop'; readonly event: FlowEvent; readonly reason: DropReason }
-  | { readonly kind: 'fail'; readonly event: FlowEvent; readonly error: LedgeError };
+/** How a flow ended for one event. A clip of many windows may have results and still fail. */
+export interface EventOutcome<R> {
+  readonly event: FlowEvent;
+  /** In order; none where the event was held, for a window that is not full. */
+  readonly results: readonly R[];
+  readonly end:
+    | { readonly kind: 'done' }
+    | { readonly kind: 'drop'; readonly reason: DropReason }
+    | { readonly kind: 'fail'; readonly error: LedgeError };
+}

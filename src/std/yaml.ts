@@ -91,8 +91,18 @@ export function problemsOf(error: z.ZodError, source: YamlFile, base: Path): Pro
         expected: 'no such field',
       }));
     }
-    return problemAt(source, path, issue.message);
+    return problemAt(source, path, expectationOf(issue));
   });
+}
+
+/** What a schema wanted, without the library's own phrase around it. */
+function expectationOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return issue.expected;
+  if (issue.code === 'invalid_value') return `one of ${issue.values.map(String).join(', ')}`;
+  return issue.message.replace(
+    /^(Invalid input: expected |Too (small|big): expected \w+ to be )/,
+    '',
+  );
 }
 
 /** A problem at a place of a file, with the value that stands there. */

@@ -65,8 +65,8 @@ export const sinkSchema = z.strictObject({
   encoding: z.enum(['json', 'msgpack']).default('json').describe('How results are written.'),
   qos: z
     .union([z.literal(0), z.literal(1), z.literal(2)])
-    .default(0)
-    .describe('QoS of the results.'),
+    .optional()
+    .describe('QoS of the results; default: that of the event, at most 1.'),
   retain: z.boolean().default(false).describe('Whether the last result of a device is retained.'),
 });
 

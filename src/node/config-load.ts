@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { LedgeError } from '../std/error.ts';
+import { nearest } from '../std/nearest.ts';
+import { z } from '../std/schema.ts';
+import { formatProblem, type Problem, parseWith, parseYaml, type YamlFile } from '../std/yaml.ts';
+import { configSchema, type NodeConfig } from './config.ts';
+
+/** Where configuration comes from; the later overrides the earlier. */
+export interface ConfigSources {
+  /** A file that must be there; without it `ledge.yaml` in the working folder is read if it is there. */
+  readonly file?: string | undefined;
+  /** `LEDGE_BROKER__PORT=1884` sets broker.port; a value is read as YAML where it parses. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `key=value` pairs of --set, dotted keys. */
+  readonly set: readonly string[];
+  /** Options of their own name: --node, --data, --port, ... */
+  readonly options: readonly (readonly [path: string, value: unknown])[];
+}
+
+/** Variables that the command line reads itself. */
+const OTHER_VARIABLES = new Set(['LEDGE_CONFIG']);
+
+/** Reads the configuration. Fails with `config-invalid`, all problems in its context and message. */
+export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
+  const base = await readFileValue(sources.file);
+  let origin = base.file;
+  const value = structuredClone(base.value ?? {}) as Record<string, unknown>;
+  const apply = (path: string, given: unknown, from: string) => {
+    setPath(value, path.split('.'), given);
+    origin = origin === '' ? from : `${origin} with ${from}`;
+  };
+  for (const [name, text] of Object.entries(sources.environment)) {
+    if (!name.startsWith('LEDGE_') || OTHER_VARIABLES.has(name) || text === undefined) continue;
+    apply(fieldOfVariable(name), scalarOf(text), name);
+  }
+  for (const pair of sources.set) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw invalid([simple('--set', pair, 'key=value')]);
+    apply(
+      pair.slice(0, equals),
+      scalarOf(pair.slice(equals + 1)),
+      `--set ${pair.slice(0, equals)}`,
+    );
+  }
+  for (const [path, given] of sources.options) apply(path, given, `--${path.split('.').at(-1)}`);
+  const file: YamlFile = { file: origin || 'defaults', value, lineOf: base.lineOf };
+  const parsed = parseWith(configSchema, file);
+  if (parsed.kind === 'ok') return parsed.value;
+  throw invalid(parsed.problems.map(withNearest));
+}
+
+async function readFileValue(given: string | undefined): Promise<YamlFile> {
+  const path = resolve(given ?? 'ledge.yaml');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (given === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return { file: '', value: {}, lineOf: () => undefined };
+    }
+    throw new LedgeError('config-invalid', `Cannot read ${path}: ${(error as Error).message}`);
+  }
+  const parsed = parseYaml(text, path);
+  if (parsed.kind === 'problems') throw invalid(parsed.problems);
+  if (parsed.value.value === null) return { ...parsed.value, value: {} };
+  return parsed.value;
+}
+
+function invalid(problems: readonly Problem[]): LedgeError {
+  const text = problems.map(formatProblem).join('\n');
+  return new LedgeError('config-invalid', `Cannot use the configuration:\n${text}`, {
+    context: { problems },
+  });
+}
+
+function simple(field: string, value: string, expected: string): Problem {
+  return { file: 'command line', line: undefined, field, value, expected };
+}
+
+/** Adds the nearest field name where a key is unknown. */
+function withNearest(problem: Problem): Problem {
+  if (problem.expected !== 'no such field') return problem;
+  const near = nearest(problem.field, fieldNames(configSchema));
+  return near === undefined
+    ? problem
+    : { ...problem, expected: `a known field; did you mean "${near}"?` };
+}
+
+/** Every dotted field name of the configuration. */
+export function fieldNames(schema: z.ZodType): string[] {
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const names: string[] = [];
+  const walk = (node: unknown, prefix: string) => {
+    const { properties, anyOf } = node as {
+      properties?: Record<string, unknown>;
+      anyOf?: unknown[];
+    };
+    for (const [key, child] of Object.entries(properties ?? {})) {
+      names.push(prefix + key);
+      walk(child, `${prefix}${key}.`);
+    }
+    for (const child of anyOf ?? []) walk(child, prefix);
+  };
+  walk(json, '');
+  return names;
+}
+
+/** LEDGE_BROKER__PORT -> broker.port; LEDGE_INFERENCE__TIMEOUT_MS -> inference.timeoutMs. */
+function fieldOfVariable(name: string): string {
+  const levels = name.slice('LEDGE_'.length).toLowerCase().split('__');
+  return levels
+    .map((level) => level.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()))
+    .join('.');
+}
+
+function scalarOf(text: string): unknown {
+  const parsed = parseYaml(text, 'value');
+  return parsed.kind === 'ok' && parsed.value.value !== null ? parsed.value.value : text;
+}
+
+function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let object = target;
+  for (const key of path.slice(0, -1)) {
+    const child = Object.hasOwn(object, key) ? object[key] : undefined;
+    const next = typeof child === 'string' ? { url: child } : (child ?? {});
+    Object.defineProperty(object, key, {
+      value: next,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+    object = next as Record<string, unknown>;
+  }
+  const last = path.at(-1) ?? '';
+  Object.defineProperty(object, last, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}

@@ -1,4 +1,10 @@
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LedgeError } from '../std/error.ts';
 import type { NamedTensorSpec } from '../tensor/tensor.ts';
+import { checkModel } from './check.ts';
+import { ONNX_LIMITS, type OnnxLimits, parseModel } from './graph.ts';
+import { summarise } from './summary.ts';
 
 /** What an ONNX file says of itself, read without a runtime. */
 export interface OnnxSummary {
@@ -30,4 +36,61 @@ export interface Inspection {
   readonly summary: OnnxSummary | undefined;
   /** Empty: admitted. */
   readonly problems: readonly ModelProblem[];
+}
+
+export interface InspectOptions {
+  /** Where external data may lie; without it, a model with external data is refused. */
+  readonly folder?: string;
+  readonly limits?: Partial<OnnxLimits>;
+}
+
+/**
+ * Reads a model file and says what it is and why it would not be run. Throws only where there is no
+ * file to read (`not-found`); anything wrong with its content is a problem.
+ */
+export async function inspectModel(
+  path: string,
+  limits: Partial<OnnxLimits> = {},
+): Promise<Inspection> {
+  const { fileBytesMax } = { ...ONNX_LIMITS, ...limits };
+  const content = await readBounded(path, fileBytesMax);
+  if (content.kind === 'too-large') {
+    const message = `the file has ${content.bytes} bytes, the limit is ${fileBytesMax}`;
+    return { summary: undefined, problems: [{ where: 'file', message }] };
+  }
+  return inspectBytes(content.bytes, { folder: dirname(path), limits });
+}
+
+/** The same for a model in memory. Never throws. */
+export async function inspectBytes(
+  bytes: Uint8Array,
+  options: InspectOptions = {},
+): Promise<Inspection> {
+  const limits = { ...ONNX_LIMITS, ...options.limits };
+  try {
+    const model = parseModel(bytes, limits);
+    const problems = await checkModel(model, { folder: options.folder, limits });
+    return { summary: summarise(model, bytes.length), problems };
+  } catch (error) {
+    if (!(error instanceof LedgeError)) throw error;
+    return { summary: undefined, problems: [{ where: 'file', message: error.message }] };
+  }
+}
+
+type Content =
+  | { readonly kind: 'read'; readonly bytes: Uint8Array }
+  | { readonly kind: 'too-large'; readonly bytes: number };
+
+async function readBounded(path: string, bytesMax: number): Promise<Content> {
+  try {
+    await using file = await open(path, 'r');
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new LedgeError('not-found', `Cannot read ${path}: it is no file`);
+    if (stat.size > bytesMax) return { kind: 'too-large', bytes: stat.size };
+    return { kind: 'read', bytes: await file.readFile() };
+  } catch (cause) {
+    if (cause instanceof LedgeError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new LedgeError('not-found', `Cannot read ${path}: ${reason}`, { cause });
+  }
 }

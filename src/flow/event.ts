@@ -34,7 +34,7 @@ export type DropReason =
   | 'superseded'
   | 'rate-limited'
   | 'filtered'
-  | 'disabled';
+  | 'shutdown';
 
 /** How a flow ended for one event. A clip of many windows may have results and still fail. */
 export interface EventOutcome<R> {

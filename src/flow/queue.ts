@@ -26,6 +26,8 @@ export interface EventQueue<E extends Entry> {
   offer(entry: E): void;
   /** Events in order; ends when the signal aborts, leaving the rest in the queue. */
   take(signal: AbortSignal): AsyncIterable<E>;
+  /** Resolves when nothing waits. */
+  drained(): Promise<void>;
   /** Takes everything out that waits, for a shutdown that must account for it. */
   clear(): E[];
   readonly length: number;
@@ -41,6 +43,7 @@ export function createEventQueue<E extends Entry>(
   const waiting = createFifo<E>();
   const latest = new Map<string, E>();
   let wake: (() => void) | undefined;
+  const empty: (() => void)[] = [];
 
   const hasRoom = (event: FlowEvent) =>
     queued.length === 0 ||
@@ -78,7 +81,10 @@ export function createEventQueue<E extends Entry>(
 
   function next(): E | undefined {
     const entry = queued.shift();
-    if (entry === undefined) return undefined;
+    if (entry === undefined) {
+      for (const resolve of empty.splice(0)) resolve();
+      return undefined;
+    }
     if (latest.get(entry.event.device) === entry) latest.delete(entry.event.device);
     for (
       let held = waiting.peek();
@@ -113,6 +119,10 @@ export function createEventQueue<E extends Entry>(
   return {
     offer,
     take,
+    drained() {
+      if (queued.length === 0) return Promise.resolve();
+      return new Promise((resolve) => empty.push(resolve));
+    },
     clear: () => [...queued.drain(), ...waiting.drain()],
     get length() {
       return queued.length + waiting.length;

@@ -1,9 +1,8 @@
 import type { Bus, Delivery, Message, MessageProperties } from '../bus/bus.ts';
 import type { DropReason, EventOutcome, FlowEvent } from '../flow/event.ts';
+import type { Plan } from '../flow/plan.ts';
 import type { Entry } from '../flow/queue.ts';
 import type { Sink } from '../flow/run.ts';
-import type { FlowSink } from '../flow/schema.ts';
-import type { ModelIdentity } from '../flow/stage.ts';
 import type { Result } from '../flow/value.ts';
 import type { LedgeError } from '../std/error.ts';
 import { encodeMsgpack } from '../std/msgpack.ts';
@@ -33,12 +32,11 @@ export interface WireOptions {
   /** Topic of a device's results. */
   resultTopic(device: string): string;
   readonly deadLetterTopic: string;
-  readonly sink: FlowSink;
-  readonly model: ModelIdentity | undefined;
+  readonly plan: Pick<Plan, 'sink' | 'model'>;
   readonly counts: WireCounts;
   readonly drops: DropReporter;
   /** Called with what could not be published: the broker is away and its queue is full. */
-  onPublishFailed(error: LedgeError): void;
+  onPublishFailed(error: unknown): void;
 }
 
 const STARTED = Date.now().toString(36);
@@ -80,9 +78,20 @@ export function toEvent(
   };
 }
 
+/** The topic of one device's results; `pattern` is the flow's own, with {device}. */
+export function resultTopicOf(
+  pattern: string | undefined,
+  base: string,
+): (device: string) => string {
+  if (pattern === undefined) return (device) => `${base}/${device}`;
+  const [before = '', after = ''] = pattern.split('{device}');
+  return (device) => before + device + after;
+}
+
 /** Publishes what became of each event: results, a drop, or a dead letter. */
 export function createWireSink(options: WireOptions): Sink<WireEntry> {
-  const { bus, flow, counts, drops, sink } = options;
+  const { bus, flow, counts, drops } = options;
+  const { sink, model } = options.plan;
 
   async function accept(outcome: EventOutcome<Result>, entry: WireEntry): Promise<void> {
     const { event, results, end } = outcome;
@@ -103,7 +112,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
       await Promise.all(published);
       entry.delivery.settle();
     } catch (error) {
-      options.onPublishFailed(error as LedgeError);
+      options.onPublishFailed(error);
     }
   }
 
@@ -142,7 +151,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
       device: event.device,
       ts: event.ts,
       result,
-      ...(options.model && { model: options.model }),
+      ...(model && { model }),
       timing: {
         queueMs: round(timing.queueMs),
         decodeMs: round(timing.decodeMs),

@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { parseTopicPattern, type TopicPattern } from '../bus/topics.ts';
+import { loadSource, type Source } from '../devices/source.ts';
+import { compileFlow, type Registry } from '../flow/compile.ts';
+import type { PlanParts } from '../flow/plan.ts';
+import type { Keep } from '../flow/queue.ts';
+import { type FlowFile, type FlowSource, flowSchema } from '../flow/schema.ts';
+import { LedgeError } from '../std/error.ts';
+import {
+  type Parsed,
+  type Problem,
+  parseWith,
+  parseYaml,
+  problemAt,
+  type YamlFile,
+} from '../std/yaml.ts';
+import { NAME } from './config.ts';
+
+/** Folder names that a flow may not have: their topics mean something else. */
+const RESERVED_NAMES = new Set(['bridge']);
+
+/** A flow's source with every limit decided: the flow's word, else the source file's. */
+export interface FlowIntake {
+  readonly pattern: TopicPattern;
+  readonly qos: 0 | 1 | 2;
+  readonly keep: Keep;
+  readonly queueEventsMax: number;
+  readonly queueBytesMax: number;
+  readonly payloadBytesMax: number;
+  readonly deadlineMs: number | undefined;
+}
+
+/** A flow read and checked, its models opened; not running. */
+export interface LoadedFlow {
+  readonly file: FlowFile;
+  readonly parts: PlanParts;
+  readonly intake: FlowIntake;
+}
+
+export interface LoadContext {
+  readonly stages: Registry;
+  /** Folder with own sources/, before the package's. */
+  readonly devices: string | undefined;
+}
+
+/** Reads `flow.yaml` of a folder and checks it whole. Operating errors of its models are problems. */
+export async function loadFlow(folder: string, context: LoadContext): Promise<Parsed<LoadedFlow>> {
+  const path = join(folder, 'flow.yaml');
+  const name = basename(resolve(folder));
+  if (!NAME.test(name) || RESERVED_NAMES.has(name)) {
+    return whole(
+      path,
+      `a folder name of letters, digits, - and _ that is not reserved, not ${name}`,
+    );
+  }
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    return whole(path, `a readable file (${(error as Error).message})`);
+  }
+  const yaml = parseYaml(text, path);
+  if (yaml.kind === 'problems') return yaml;
+  const file = parseWith(flowSchema, yaml.value);
+  if (file.kind === 'problems') return file;
+  const source = await resolveSource(file.value.source, yaml.value, context);
+  if (source.kind === 'problems') return source;
+  const { decode, inFlightMax, ...intake } = source.value;
+  const compiled = await compile(file.value, yaml.value, {
+    name,
+    folder: resolve(folder),
+    stages: context.stages,
+    inFlightMax,
+    decode,
+  });
+  if (compiled.kind === 'problems') return compiled;
+  return { kind: 'ok', value: { file: file.value, parts: compiled.value, intake } };
+}
+
+/** Compiles, with a model's operating error told at the step that names the model. */
+async function compile(
+  file: FlowFile,
+  yaml: YamlFile,
+  options: Parameters<typeof compileFlow>[2],
+): Promise<Parsed<PlanParts>> {
+  try {
+    return await compileFlow(file, yaml, options);
+  } catch (error) {
+    if (!(error instanceof LedgeError)) throw error;
+    const place = file.steps.findIndex((step) => 'predict' in step);
+    const path = place < 0 ? ['steps'] : ['steps', place, 'predict', 'model'];
+    const problem = problemAt(yaml, path, `a model that runs here. ${error.message}`);
+    return { kind: 'problems', problems: [problem] };
+  }
+}
+
+type ResolvedSource = FlowIntake & Pick<Source, 'decode' | 'inFlightMax'>;
+
+/** Puts the flow's own words over those of the source file it names. */
+async function resolveSource(
+  source: FlowSource,
+  yaml: YamlFile,
+  context: LoadContext,
+): Promise<Parsed<ResolvedSource>> {
+  const at = (field: string, expected: string): Parsed<ResolvedSource> => ({
+    kind: 'problems',
+    problems: [problemAt(yaml, ['source', field], expected)],
+  });
+  let base: Source;
+  try {
+    base = await loadSource(source.device ?? 'any', context.devices);
+  } catch (error) {
+    return at('device', (error as Error).message);
+  }
+  const { device: _, topic, ...own } = source;
+  const pattern = topic ?? base.topic;
+  if (pattern === undefined)
+    return at('topic', 'a topic pattern, or `device:` with a source that has one');
+  try {
+    const merged = { ...base, ...withoutUndefined(own), pattern: parseTopicPattern(pattern) };
+    return { kind: 'ok', value: { ...merged, deadlineMs: merged.deadlineMs } };
+  } catch (error) {
+    return at('topic', (error as Error).message);
+  }
+}
+
+function withoutUndefined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+}
+
+function whole(file: string, expected: string): { kind: 'problems'; problems: Problem[] } {
+  return {
+    kind: 'problems',
+    problems: [{ file, line: undefined, field: '', value: undefined, expected }],
+  };
+}

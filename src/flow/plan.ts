@@ -32,7 +32,9 @@ export interface Plan extends PlanParts {
   readonly memoryBytes: number;
   /** Runs one event; events of one device keep their order. Never rejects. */
   process(event: FlowEvent, tracer?: Tracer): Promise<EventOutcome<Result>>;
-  readonly devices: number;
+  /** The devices seen, the one idle longest first. */
+  readonly devices: Iterable<string>;
+  readonly deviceCount: number;
   /** Forgets what was learned of one device, or of all. Gives how many devices were forgotten. */
   forget(device?: string): number;
   /** Hands the devices' state to the store, so that a restart or another plan goes on with it. */
@@ -83,6 +85,9 @@ export function createPlan(parts: PlanParts, state: StateStore): Plan {
     memoryBytes: steps.reduce((sum, { compiled }) => sum + (compiled.memoryBytes ?? 0), 0),
     process: (event, tracer) => laneOf(event.device).process(event, tracer),
     get devices() {
+      return lanes.keys();
+    },
+    get deviceCount() {
       return lanes.size;
     },
     forget(device) {

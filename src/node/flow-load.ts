@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { parseTopicPattern, type TopicPattern } from '../bus/topics.ts';
+import { compileTopicPattern, type TopicPattern } from '../bus/topics.ts';
 import { loadSource, type Source } from '../devices/source.ts';
 import { compileFlow, type Registry } from '../flow/compile.ts';
 import type { PlanParts } from '../flow/plan.ts';
@@ -118,7 +118,7 @@ async function resolveSource(
   if (pattern === undefined)
     return at('topic', 'a topic pattern, or `device:` with a source that has one');
   try {
-    const merged = { ...base, ...withoutUndefined(own), pattern: parseTopicPattern(pattern) };
+    const merged = { ...base, ...withoutUndefined(own), pattern: compileTopicPattern(pattern) };
     return { kind: 'ok', value: { ...merged, deadlineMs: merged.deadlineMs } };
   } catch (error) {
     return at('topic', (error as Error).message);

@@ -1,0 +1,196 @@
+import type { Bus, Delivery, Subscription } from '../bus/bus.ts';
+import type { Clock } from '../std/clock.ts';
+import { LedgeError, toLedgeError } from '../std/error.ts';
+import { z } from '../std/schema.ts';
+import type { Flows } from './flows.ts';
+import type { Log, LogLine } from './log.ts';
+import type { Status } from './status.ts';
+
+/** A request is a few names: more is a mistake. */
+const REQUEST_BYTES_MAX = 65_536;
+/** Changes within this time are told by one publish of a retained list. */
+const GATHER_MS = 50;
+
+const transaction = z.union([z.string().max(256), z.number()]).optional();
+const nothing = z.object({ transaction });
+const oneFlow = z.object({ transaction, name: z.string() });
+const flowOrAll = z.object({ transaction, name: z.string().optional() });
+const flowAndDevice = z.object({ transaction, name: z.string(), device: z.string().optional() });
+
+/** The node's own topics: state, info, health, flows, devices, events, logging, requests. */
+export interface Control {
+  /** Publishes one line on bridge/logging. */
+  log(line: LogLine): void;
+  /** Publishes an event on bridge/event, and the flow list soon after. */
+  changed(kind: string, name: string): void;
+  /** Says offline and takes no further request. */
+  close(): Promise<void>;
+}
+
+export interface ControlOptions {
+  readonly bus: Bus;
+  /** `ledge/<node>`. */
+  readonly base: string;
+  readonly flows: Flows;
+  readonly status: Status;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly healthMs: number;
+}
+
+type Handler = (payload: unknown) => Promise<unknown> | unknown;
+
+/** Publishes the retained topics, now and whenever the broker comes back, and answers requests. */
+export async function openControl(options: ControlOptions): Promise<Control> {
+  const { bus, base, flows, status, clock, log } = options;
+  const requests = requestsOf(flows, status);
+  let cancelFlows: (() => void) | undefined;
+  let closed = false;
+
+  async function publish(topic: string, body: object, retain: boolean): Promise<void> {
+    try {
+      await bus.publish({
+        topic: `${base}/bridge/${topic}`,
+        payload: Buffer.from(JSON.stringify(body)),
+        qos: retain ? 1 : 0,
+        retain,
+        properties: { contentType: 'application/json' },
+      });
+    } catch (error) {
+      if (!closed) log.debug('Cannot publish', { topic, error: String(error) });
+    }
+  }
+
+  const publishFlows = () => publish('flows', { flows: flows.list() }, true);
+
+  async function publishAll(): Promise<void> {
+    await publish('state', { state: 'online' }, true);
+    await publish('info', status.info(), true);
+    await publishFlows();
+    await publishHealth();
+  }
+
+  async function publishHealth(): Promise<void> {
+    await publish('health', status.health(), true);
+    await publish('devices', status.devices(), true);
+  }
+
+  function receive(delivery: Delivery): void {
+    delivery.accept();
+    void answer(delivery).finally(() => delivery.settle());
+  }
+
+  async function answer({ message }: Delivery): Promise<void> {
+    const name = message.topic.slice(`${base}/bridge/request/`.length);
+    const reply = await respond(requests, name, message.payload);
+    await publish(`response/${name}`, reply, false);
+  }
+
+  const subscription: Subscription = await bus.subscribe(
+    `${base}/bridge/request/#`,
+    { qos: 1 },
+    receive,
+  );
+  const stopHealth = clock.every(options.healthMs, () => void publishHealth());
+  const stopState = bus.onState((state) => {
+    if (state === 'online') void publishAll();
+  });
+  if (bus.state === 'online') await publishAll();
+
+  return {
+    log: (line) => void publish('logging', line, false),
+    changed(kind, name) {
+      void publish('event', { type: kind, name, ts: clock.now() }, false);
+      cancelFlows ??= clock.after(GATHER_MS, () => {
+        cancelFlows = undefined;
+        void publishFlows();
+      });
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      cancelFlows?.();
+      stopHealth();
+      stopState();
+      await subscription.close();
+      await publish('state', { state: 'offline' }, true);
+    },
+  };
+}
+
+function requestsOf(flows: Flows, status: Status): ReadonlyMap<string, Handler> {
+  return new Map<string, Handler>([
+    ['flows', (payload) => nothing.parse(payload) && { flows: flows.list() }],
+    ['info', (payload) => nothing.parse(payload) && status.info()],
+    ['health', (payload) => nothing.parse(payload) && status.health()],
+    ['devices', (payload) => nothing.parse(payload) && status.devices()],
+    ['flow/enable', named(oneFlow, ({ name }) => flows.enable(name))],
+    ['flow/disable', named(oneFlow, ({ name }) => flows.disable(name))],
+    ['flow/reload', named(flowOrAll, ({ name }) => flows.reload(name))],
+    [
+      'flow/relearn',
+      async (payload) => {
+        const { name, device } = flowAndDevice.parse(payload);
+        return { name, forgotten: await flows.relearn(name, device) };
+      },
+    ],
+  ]);
+}
+
+/** A request that changes one flow and answers with its name. */
+function named<T extends { name?: string | undefined }>(
+  schema: z.ZodType<T>,
+  act: (request: T) => Promise<void>,
+): Handler {
+  return async (payload) => {
+    const request = schema.parse(payload);
+    await act(request);
+    return request.name === undefined ? {} : { name: request.name };
+  };
+}
+
+/** One request's answer: never throws, and carries the transaction back. */
+async function respond(
+  requests: ReadonlyMap<string, Handler>,
+  name: string,
+  payload: Uint8Array,
+): Promise<object> {
+  let request: unknown;
+  try {
+    request = parseRequest(payload);
+    const handler = requests.get(name);
+    if (handler === undefined) {
+      throw new LedgeError(
+        'not-found',
+        `There is no request "${name}", only ${[...requests.keys()].join(', ')}`,
+      );
+    }
+    return { data: await handler(request), status: 'ok', ...transactionOf(request) };
+  } catch (error) {
+    const { message } =
+      error instanceof z.ZodError ? new Error(z.prettifyError(error)) : toLedgeError(error);
+    return { data: {}, status: 'error', error: message, ...transactionOf(request) };
+  }
+}
+
+/** A JSON object; an empty payload asks for nothing special, a bare word names a flow. */
+function parseRequest(payload: Uint8Array): unknown {
+  if (payload.byteLength > REQUEST_BYTES_MAX) {
+    throw new LedgeError('payload-too-large', `A request has at most ${REQUEST_BYTES_MAX} bytes`);
+  }
+  const text = Buffer.from(payload).toString('utf8').trim();
+  if (text === '') return {};
+  if (!text.startsWith('{')) return { name: text };
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new LedgeError('payload-invalid', `The request is no JSON: ${(error as Error).message}`);
+  }
+}
+
+function transactionOf(request: unknown): object {
+  const parsed = nothing.safeParse(request);
+  return parsed.success && parsed.data.transaction !== undefined
+    ? { transaction: parsed.data.transaction }
+    : {};
+}

@@ -1,0 +1,336 @@
+import { watch } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../std/clock.ts';
+import { LedgeError } from '../std/error.ts';
+import { nearest } from '../std/nearest.ts';
+import { formatProblem, type Problem } from '../std/yaml.ts';
+import { openStateFiles, type StateFiles } from '../store/state-files.ts';
+import { type LoadContext, type LoadedFlow, loadFlow } from './flow-load.ts';
+import { type FlowRunner, type RunnerContext, startFlow } from './flow-runner.ts';
+import type { Log } from './log.ts';
+
+/** Flows a node runs at most: each costs some 100 kB and a subscription. */
+const FLOWS_MAX = 256;
+/** An editor writes a file in several steps: wait for it to be done. */
+const RELOAD_AFTER_MS = 200;
+/** What devices learned is written this often, and at every stop. */
+const SAVE_EVERY_MS = 5000;
+
+export type FlowState = 'running' | 'disabled' | 'failed';
+
+/** A flow as lists show it. */
+export interface FlowStatus {
+  readonly name: string;
+  readonly state: FlowState;
+  readonly description: string;
+  readonly in: string | undefined;
+  readonly out: string | undefined;
+  readonly model:
+    | { readonly name: string; readonly version: string; readonly precision: string }
+    | undefined;
+  /** Why it is not running, or why the last reload was refused. */
+  readonly problems: readonly string[];
+}
+
+interface FlowSlot {
+  readonly name: string;
+  readonly folder: string;
+  state: FlowState;
+  runner: FlowRunner | undefined;
+  loaded: LoadedFlow | undefined;
+  states: StateFiles | undefined;
+  problems: readonly Problem[];
+}
+
+export interface FlowsOptions {
+  /** Folder whose folders are flows. */
+  readonly folder: string;
+  readonly stateFolder: string;
+  readonly load: LoadContext;
+  readonly runner: Omit<RunnerContext, 'state' | 'log'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly drainMs: number;
+  /** A change that lists should show. */
+  onChange(kind: string, name: string): void;
+}
+
+/** All flows of a node. Changes come one after the other, whoever asks for them. */
+export interface Flows extends AsyncDisposable {
+  list(): readonly FlowStatus[];
+  runners(): readonly FlowRunner[];
+  /** These fail with `not-found`; `reload` with `flow-invalid`, the old flow then runs on. */
+  enable(name: string): Promise<void>;
+  disable(name: string): Promise<void>;
+  reload(name?: string): Promise<void>;
+  relearn(name: string, device: string | undefined): Promise<number>;
+}
+
+/** Loads and starts every flow of a folder, and follows its changes. A bad flow stops no other. */
+export async function openFlows(options: FlowsOptions): Promise<Flows> {
+  const { clock, log, runner: runnerContext } = options;
+  const slots = new Map<string, FlowSlot>();
+  let last: Promise<unknown> = Promise.resolve();
+  let closing: Promise<void> | undefined;
+
+  /** Runs changes one at a time. */
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = last.then(change, change);
+    last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function scan(): Promise<void> {
+    let entries: string[] = [];
+    try {
+      const found = await readdir(options.folder, { withFileTypes: true });
+      entries = found.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    } catch (error) {
+      log.warn('Cannot read the flows folder', { folder: options.folder, error: String(error) });
+    }
+    for (const name of entries.sort().slice(0, FLOWS_MAX)) {
+      if (slots.has(name) || name.startsWith('.')) continue;
+      const slot: FlowSlot = {
+        name,
+        folder: join(options.folder, name),
+        state: 'disabled',
+        runner: undefined,
+        loaded: undefined,
+        states: undefined,
+        problems: [],
+      };
+      slots.set(name, slot);
+      await start(slot, false);
+    }
+    for (const slot of slots.values()) {
+      if (!entries.includes(slot.name)) await remove(slot);
+    }
+  }
+
+  /** Loads a flow that is not running, and starts it where it is enabled or asked for. */
+  async function start(slot: FlowSlot, asked: boolean): Promise<void> {
+    const loaded = await loadFlow(slot.folder, options.load);
+    if (loaded.kind === 'problems') return refuse(slot, loaded.problems);
+    const clash = clashOf(loaded.value, slot);
+    if (clash !== undefined) {
+      for (const { compiled } of loaded.value.parts.steps) await compiled.close?.();
+      return refuse(slot, [clash]);
+    }
+    slot.problems = [];
+    slot.loaded = loaded.value;
+    if (!loaded.value.file.enabled && !asked) {
+      slot.state = 'disabled';
+      for (const { compiled } of loaded.value.parts.steps) await compiled.close?.();
+      return;
+    }
+    slot.states ??= await openStateFiles(join(options.stateFolder, slot.name), (file, error) =>
+      log.warn('Set a damaged state aside', { file, error: String(error) }),
+    );
+    slot.runner = await startFlow(loaded.value, {
+      ...runnerContext,
+      log: flowLog(slot),
+      state: stateOf(slot),
+    });
+    slot.state = 'running';
+    log.info('Flow runs', { flow: slot.name, in: loaded.value.intake.pattern.pattern });
+    options.onChange('flow-started', slot.name);
+  }
+
+  function refuse(slot: FlowSlot, problems: readonly Problem[]): void {
+    slot.problems = problems;
+    if (slot.runner === undefined) slot.state = 'failed';
+    log.error('Flow refused', { flow: slot.name, problems: problems.map(formatProblem) });
+    options.onChange('flow-refused', slot.name);
+  }
+
+  /** Two flows must not publish on one topic, and none may eat what it gives. */
+  function clashOf(loaded: LoadedFlow, slot: FlowSlot): Problem | undefined {
+    const file = join(slot.folder, 'flow.yaml');
+    const out = outOf(loaded, slot.name);
+    const at = (field: string, value: string, expected: string): Problem => {
+      return { file, line: undefined, field, value, expected };
+    };
+    for (const other of slots.values()) {
+      if (other === slot || other.loaded === undefined || other.state !== 'running') continue;
+      if (outOf(other.loaded, other.name) === out) {
+        return at('sink.topic', out, `a topic that flow "${other.name}" does not publish on`);
+      }
+    }
+    const { pattern } = loaded.intake;
+    if (pattern.deviceOf(out.replace('{device}', 'device')) === undefined) return undefined;
+    return at('source.topic', pattern.pattern, `a topic that is not the flow's own result topic`);
+  }
+
+  function outOf(loaded: LoadedFlow, name: string): string {
+    return loaded.parts.sink.topic ?? `${runnerContext.base}/${name}/{device}`;
+  }
+
+  async function reloadSlot(slot: FlowSlot): Promise<void> {
+    if (slot.runner === undefined) {
+      await start(slot, slot.state === 'running');
+    } else {
+      const loaded = await loadFlow(slot.folder, options.load);
+      const clash = loaded.kind === 'ok' ? clashOf(loaded.value, slot) : undefined;
+      if (loaded.kind === 'problems') refuse(slot, loaded.problems);
+      else if (clash !== undefined) refuse(slot, [clash]);
+      else if (!loaded.value.file.enabled) await stop(slot);
+      else {
+        slot.problems = [];
+        slot.loaded = loaded.value;
+        await slot.runner.swap(loaded.value);
+        log.info('Flow reloaded', { flow: slot.name });
+        options.onChange('flow-reloaded', slot.name);
+      }
+    }
+    if (slot.problems.length > 0) {
+      const text = slot.problems.map(formatProblem).join('\n');
+      throw new LedgeError('flow-invalid', `Flow "${slot.name}" was not reloaded:\n${text}`);
+    }
+  }
+
+  async function stop(slot: FlowSlot): Promise<void> {
+    const { runner } = slot;
+    slot.runner = undefined;
+    slot.state = 'disabled';
+    await runner?.close(options.drainMs);
+    await slot.states?.flush();
+    log.info('Flow stopped', { flow: slot.name });
+    options.onChange('flow-stopped', slot.name);
+  }
+
+  async function remove(slot: FlowSlot): Promise<void> {
+    slots.delete(slot.name);
+    await stop(slot);
+  }
+
+  function slotOf(name: string): FlowSlot {
+    const slot = slots.get(name);
+    if (slot !== undefined) return slot;
+    const near = nearest(name, [...slots.keys()]);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    throw new LedgeError('not-found', `There is no flow "${name}"${hint}`);
+  }
+
+  function flowLog(slot: FlowSlot): Log {
+    return log.child({ flow: slot.name });
+  }
+
+  function stateOf(slot: FlowSlot): RunnerContext['state'] {
+    const states = slot.states as StateFiles;
+    return {
+      load: (device) => states.get(device) ?? {},
+      save(device, state) {
+        if (Object.keys(state).length > 0) states.set(device, state);
+      },
+      refuse(device, place, error) {
+        flowLog(slot).warn('Kept state does not fit any more', {
+          device,
+          place,
+          error: String(error),
+        });
+      },
+      forget: (device) => states.delete(device),
+    };
+  }
+
+  async function saveAll(): Promise<void> {
+    for (const slot of slots.values()) {
+      slot.runner?.plan.save();
+      try {
+        await slot.states?.flush();
+      } catch (error) {
+        log.error('Cannot keep what was learned', { flow: slot.name, error: String(error) });
+      }
+    }
+  }
+
+  await inTurn(scan);
+  const stopSaving = clock.every(SAVE_EVERY_MS, () => void saveAll());
+  const stopWatching = watchFlows(options, (changed) =>
+    inTurn(async () => {
+      await scan();
+      for (const name of changed) {
+        const slot = slots.get(name);
+        if (slot !== undefined) await reloadSlot(slot).catch(() => undefined);
+      }
+    }),
+  );
+
+  return {
+    list: () => [...slots.values()].map((slot) => statusOf(slot, outOf)),
+    runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
+    enable: (name) =>
+      inTurn(async () => {
+        const slot = slotOf(name);
+        if (slot.runner === undefined) await start(slot, true);
+        if (slot.runner !== undefined) return;
+        const text = slot.problems.map(formatProblem).join('\n');
+        throw new LedgeError('flow-invalid', `Flow "${name}" cannot start:\n${text}`);
+      }),
+    disable: (name) => inTurn(() => stop(slotOf(name))),
+    reload: (name) =>
+      inTurn(async () => {
+        if (name === undefined) await scan();
+        const chosen = name === undefined ? [...slots.values()] : [slotOf(name)];
+        for (const slot of chosen) await reloadSlot(slot);
+      }),
+    relearn: (name, device) =>
+      inTurn(async () => {
+        const slot = slotOf(name);
+        const count = slot.runner?.plan.forget(device) ?? 0;
+        await slot.states?.flush();
+        return count;
+      }),
+    [Symbol.asyncDispose]() {
+      closing ??= inTurn(async () => {
+        stopWatching();
+        stopSaving();
+        await Promise.all([...slots.values()].map(stop));
+      });
+      return closing;
+    },
+  };
+}
+
+function statusOf(slot: FlowSlot, outOf: (loaded: LoadedFlow, name: string) => string): FlowStatus {
+  const { name, state, loaded, runner, problems } = slot;
+  return {
+    name,
+    state,
+    description: loaded?.file.description ?? '',
+    in: loaded?.intake.pattern.pattern,
+    out: loaded === undefined ? undefined : outOf(loaded, name),
+    model: runner?.plan.model,
+    problems: problems.map(formatProblem),
+  };
+}
+
+/** Calls with the names of changed flows, once their files have been quiet for a moment. */
+function watchFlows(options: FlowsOptions, call: (changed: string[]) => Promise<void>): () => void {
+  const changed = new Set<string>();
+  let cancel: (() => void) | undefined;
+  try {
+    const watcher = watch(options.folder, { recursive: true, persistent: false }, (_, path) => {
+      const [flow, file] = (path ?? '').split(/[/\\]/);
+      if (flow === undefined || flow.startsWith('.') || file === 'samples') return;
+      changed.add(flow);
+      cancel?.();
+      cancel = options.clock.after(RELOAD_AFTER_MS, () => {
+        const names = [...changed];
+        changed.clear();
+        void call(names);
+      });
+    });
+    watcher.on('error', (error) =>
+      options.log.warn('Cannot watch the flows', { error: String(error) }),
+    );
+    return () => {
+      cancel?.();
+      watcher.close();
+    };
+  } catch (error) {
+    options.log.warn('Changes of flows are not seen: reload by request', { error: String(error) });
+    return () => undefined;
+  }
+}

@@ -1,0 +1,114 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Bus } from '../bus/bus.ts';
+import type { Board } from '../devices/board.ts';
+import type { FlowRunner } from './flow-runner.ts';
+import type { Flows } from './flows.ts';
+
+/** Resolution of the event-loop histogram, milliseconds. */
+const LOOP_RESOLUTION_MS = 10;
+/** Devices named on bridge/devices: a page of them; the count is told whole. */
+const DEVICES_NAMED_MAX = 1000;
+
+/** What a node can tell of itself at any time. */
+export interface Status {
+  info(): object;
+  /** Figures since the last call, so that one caller at a time sets the pace. */
+  health(): object;
+  devices(): object;
+  close(): void;
+}
+
+export interface StatusOptions {
+  readonly node: string;
+  readonly version: string;
+  readonly bus: Bus;
+  readonly board: Board;
+  readonly pool: { stats(): object; readonly memoryBytes: number; readonly memoryBytesMax: number };
+  readonly flows: Flows;
+}
+
+/** Gathers figures of the process, the broker, the flows and the models. */
+export function createStatus(options: StatusOptions): Status {
+  const { node, version, bus, board, pool, flows } = options;
+  const startedAt = Date.now();
+  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  loop.enable();
+  let cpu = process.cpuUsage();
+  let cpuAt = performance.now();
+
+  function eventLoop(): object {
+    const delay = (nanoseconds: number) =>
+      Math.max(0, Math.round(nanoseconds / 1e4) / 100 - LOOP_RESOLUTION_MS);
+    const figures = {
+      p50Ms: delay(loop.percentile(50)),
+      p99Ms: delay(loop.percentile(99)),
+      maxMs: delay(loop.max),
+    };
+    loop.reset();
+    return figures;
+  }
+
+  /** CPU time per wall time since the last call: 1 is one core fully used. */
+  function cpuShare(): number {
+    const now = performance.now();
+    const used = process.cpuUsage(cpu);
+    const share = (used.user + used.system) / 1e3 / Math.max(1, now - cpuAt);
+    cpu = process.cpuUsage();
+    cpuAt = now;
+    return Math.round(share * 1e3) / 1e3;
+  }
+
+  return {
+    info: () => ({
+      node,
+      version,
+      nodejs: process.version,
+      board: {
+        name: board.name,
+        title: board.title,
+        cores: board.cores,
+        memoryBytes: board.memoryBytes,
+      },
+      broker: { kind: bus.kind, address: bus.address },
+      startedAt,
+    }),
+    health: () => ({
+      ts: Date.now(),
+      uptimeSeconds: Math.round((Date.now() - startedAt) / 1e3),
+      broker: { kind: bus.kind, state: bus.state },
+      cpuShare: cpuShare(),
+      memory: {
+        rssBytes: process.memoryUsage.rss(),
+        modelBytes: pool.memoryBytes,
+        modelBytesMax: pool.memoryBytesMax,
+      },
+      eventLoop: eventLoop(),
+      flows: Object.fromEntries(
+        flows.runners().map((runner) => [runner.loaded.parts.name, flowHealth(runner)]),
+      ),
+      inference: pool.stats(),
+    }),
+    devices() {
+      const named: { device: string; flow: string }[] = [];
+      let count = 0;
+      for (const { plan } of flows.runners()) {
+        count += plan.deviceCount;
+        for (const device of plan.devices) {
+          if (named.length >= DEVICES_NAMED_MAX) break;
+          named.push({ device, flow: plan.name });
+        }
+      }
+      return { count, devices: named };
+    },
+    close: () => loop.disable(),
+  };
+}
+
+function flowHealth({ counts, queued, plan }: FlowRunner): object {
+  const steps = plan.steps.map(({ stage, count }) => ({
+    stage,
+    calls: count.calls,
+    meanMs: count.calls === 0 ? 0 : Math.round((count.totalMs / count.calls) * 1e3) / 1e3,
+  }));
+  return { ...counts, queued, devices: plan.deviceCount, memoryBytes: plan.memoryBytes, steps };
+}

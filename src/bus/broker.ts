@@ -1,0 +1,291 @@
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Aedes, type Client } from 'aedes';
+import { LedgeError } from '../std/error.ts';
+import { deadlyProblem, type InboundPacket } from './admission.ts';
+import { boundBacklog } from './backlog.ts';
+import type { Bus, BusState, DeliveryHandler, Message, SubscribeOptions } from './bus.ts';
+import { drain } from './drain.ts';
+import { createIntake, type Intake, LocalDelivery } from './intake.ts';
+import { listen } from './listen.ts';
+import { fieldsOf, grantedQos, messageOf, type PublishFields } from './packet.ts';
+import { retainedMatches } from './retained.ts';
+import { createRouter } from './router.ts';
+import { checkFilter, checkTopic, TOPIC_BYTES_MAX, topicProblem } from './topics.ts';
+import { acceptWebSockets, type WebSocketOptions } from './websocket.ts';
+
+/** A camera's largest still frame stays well below; more would only fill memory. */
+export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
+/** Devices of one site: an idle connection costs some 20 KiB. */
+export const CONNECTIONS_MAX = 2_000;
+/** Unsent bytes per client: one largest payload may wait while another is written. */
+const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
+/** Topic, properties and header beside the payload of the largest packet. */
+const PACKET_OVERHEAD_BYTES_MAX = 2 * TOPIC_BYTES_MAX;
+/** How long `close` waits for clients to take what was written for them: a restart must stay short. */
+const DRAIN_MS_MAX = 1_000;
+/** A day: a session that nobody resumes by then is given up. */
+const SESSION_SECONDS_MAX = 24 * 60 * 60;
+/** Sessions of absent clients that are kept at the same time. */
+const SESSIONS_KEPT_MAX = 1_000;
+
+/** How the node's own broker is opened. */
+export interface BrokerOptions {
+  /** A loopback address. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 1883; 0 takes any free port. */
+  readonly port?: number;
+  /** A larger packet closes its connection. Default 16 MiB. */
+  readonly payloadBytesMax?: number;
+  /** TCP and WebSocket together; one more is closed at once. Default 2,000. */
+  readonly connectionsMax?: number;
+  /** Subscriptions of the node that are there before the first client can connect. */
+  readonly nodeSubscriptions?: readonly NodeSubscription[];
+  /** Told of a connection that was refused or closed for what it sent. */
+  readonly onProblem?: (problem: LedgeError) => void;
+}
+
+/** A subscription as `Bus.subscribe` takes it. */
+export interface NodeSubscription {
+  readonly filter: string;
+  readonly options: SubscribeOptions;
+  readonly handler: DeliveryHandler;
+}
+
+/** The node's own broker: a bus without a network in between. */
+export interface EmbeddedBus extends Bus {
+  readonly kind: 'embedded';
+  readonly host: string;
+  readonly port: number;
+  /** Clients that are connected now. */
+  readonly connections: number;
+  /** Takes MQTT over WebSocket from a web server; returns how to stop taking more. */
+  attachWebSocket(server: HttpServer, options?: WebSocketOptions): () => void;
+}
+
+/**
+ * Opens the broker and its TCP listener. Throws `address-in-use` where the port is taken and
+ * `config-invalid` for a host beyond loopback. Close it with `await using` or its asyncDispose.
+ */
+export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedBus> {
+  const { host = '127.0.0.1', port = 1883, nodeSubscriptions = [] } = options;
+  const intake = createIntake();
+  for (const { filter, options: how, handler } of nodeSubscriptions) {
+    checkFilter(filter);
+    intake.add(filter, how.qos, handler);
+  }
+  const { aedes, attach, connections } = await openAedes(options, intake);
+  const listener = await listen({ host, port, onSocket: attach }).catch(async (error: unknown) => {
+    await new Promise<void>((resolve) => aedes.close(resolve));
+    throw error;
+  });
+  const detach: Array<() => void> = [];
+  const listeners = new Set<(state: BusState) => void>();
+  const payloadBytesMax = options.payloadBytesMax ?? PAYLOAD_BYTES_MAX;
+  let closing: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    listener.server.close();
+    for (const stop of detach) stop();
+    await drain(connections, DRAIN_MS_MAX);
+    await new Promise<void>((resolve) => aedes.close(resolve));
+    for (const stream of connections) stream.destroy();
+    for (const tell of listeners) tell('offline');
+  }
+
+  return {
+    kind: 'embedded',
+    host,
+    port: listener.port,
+    address: `mqtt://${host.includes(':') ? `[${host}]` : host}:${listener.port}`,
+    get state() {
+      return closing === undefined ? 'online' : 'offline';
+    },
+    get connections() {
+      return connections.size;
+    },
+    onState(tell) {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
+    publish(message) {
+      if (closing !== undefined) return Promise.reject(closedError('publish', message.topic));
+      return publishOwn({ aedes, intake, payloadBytesMax }, message);
+    },
+    async subscribe(filter, how, handler) {
+      checkFilter(filter);
+      if (closing !== undefined) throw closedError('subscribe', filter);
+      const stop = intake.add(filter, how.qos, handler);
+      for (const packet of await retainedMatches(aedes, filter)) {
+        const qos = grantedQos(packet.qos, how.qos);
+        handler(new LocalDelivery(messageOf(packet, { qos, retain: true }), nothing));
+      }
+      return { close: async () => stop() };
+    },
+    attachWebSocket(server, how = {}) {
+      const stop = acceptWebSockets(server, {
+        ...how,
+        frameBytesMax: payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX,
+        accept: attach,
+      });
+      detach.push(stop);
+      return stop;
+    },
+    [Symbol.asyncDispose]() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+interface OpenedAedes {
+  readonly aedes: Aedes;
+  /** The one place where a client's bytes come in. */
+  readonly attach: (stream: Duplex, request?: IncomingMessage) => void;
+  readonly connections: Set<Duplex>;
+}
+
+async function openAedes(options: BrokerOptions, intake: Intake): Promise<OpenedAedes> {
+  const { payloadBytesMax = PAYLOAD_BYTES_MAX, connectionsMax = CONNECTIONS_MAX } = options;
+  const problem = (code: 'closed' | 'overflow' | 'unavailable', text: string, cause?: unknown) =>
+    options.onProblem?.(new LedgeError(code, text, { cause }));
+  const router = createRouter();
+  const fits = boundBacklog({
+    bytesMax: BACKLOG_BYTES_MAX,
+    onOverrun: (client) => {
+      const text = `Closed the connection of ${nameOf(client)}: it reads too slowly`;
+      problem('overflow', text);
+    },
+  });
+  const aedes = await Aedes.createBroker({
+    mq: router,
+    maximumPacketSize: payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX,
+    sessionExpiryIntervalLimit: SESSION_SECONDS_MAX,
+    pendingSessionsLimit: SESSIONS_KEPT_MAX,
+    authorizePublish: (client, packet, done) => {
+      takeFromClient({ aedes, intake }, { client, packet, done });
+    },
+    authorizeForward: (client, packet) => (fits(client, packet) ? packet : null),
+  });
+  aedes.on('clientError', (client, cause) =>
+    problem('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
+  );
+  aedes.on('connectionError', (_, cause) =>
+    problem('closed', `Closed a connection before MQTT began: ${cause.message}`, cause),
+  );
+  const connections = new Set<Duplex>();
+  const attach = (stream: Duplex, request?: IncomingMessage) => {
+    if (connections.size >= connectionsMax) {
+      stream.destroy();
+      problem('overflow', `Refused a connection: ${connectionsMax} clients are connected`);
+      return;
+    }
+    connections.add(stream);
+    stream.once('close', () => connections.delete(stream));
+    const client = aedes.handle(stream, request) as GuardedClient;
+    client.duplicates = router.duplicatesFor(aedes.id);
+    client._parser.prependListener('packet', (packet) => {
+      const deadly = deadlyProblem(packet);
+      if (deadly === undefined) return;
+      problem('closed', `Closed the connection of ${nameOf(client)}: ${deadly}`);
+      // The library destroys the connection of a client that sends an unknown command.
+      packet.cmd = 'refused';
+    });
+  };
+  return { aedes, attach, connections };
+}
+
+/** Two fields of aedes 2.0.0-beta.1's client that its types leave out; the version is pinned. */
+type GuardedClient = Client & {
+  duplicates: Record<string, number>;
+  readonly _parser: {
+    prependListener(event: 'packet', listener: (packet: InboundPacket) => void): void;
+  };
+};
+
+interface FromClient {
+  readonly client: Client | null;
+  readonly packet: PublishFields & { readonly messageId?: number };
+  readonly done: (error?: Error | null) => void;
+}
+
+interface Brokerage {
+  readonly aedes: Aedes;
+  readonly intake: Intake;
+}
+
+/**
+ * Gives a client's message to the node first. The broker acknowledges and routes it when `done` is
+ * called, and reads on from that client only then: this is what holds a publisher back.
+ */
+function takeFromClient({ aedes, intake }: Brokerage, { client, packet, done }: FromClient): void {
+  const wrong = packet.topic.startsWith('$SYS/') ? 'it is reserved' : topicProblem(packet.topic);
+  if (wrong !== undefined) {
+    done(new Error(`topic ${JSON.stringify(packet.topic.slice(0, 200))} is refused: ${wrong}`));
+    return;
+  }
+  const goOn = () => done(null);
+  const from = client ?? packet;
+  if (packet.qos < 2 || client === null || packet.messageId === undefined) {
+    intake.take(from, packet, goOn);
+    return;
+  }
+  // [MQTT-4.3.3-10] A PUBLISH sent again while its exchange is open is the same message.
+  const place = intake.hold(from, goOn);
+  incomingStore(aedes)
+    .incomingGetPacket(client, packet)
+    .then(
+      () => place.release(),
+      () => place.give(packet),
+    );
+}
+
+/** The part of the broker's library that its types leave out. */
+interface IncomingStore {
+  /** Rejects where no exchange is open under the packet's message id. */
+  incomingGetPacket(client: Client, packet: object): Promise<unknown>;
+}
+
+function incomingStore(aedes: Aedes): IncomingStore {
+  return (aedes as Aedes & { readonly persistence: IncomingStore }).persistence;
+}
+
+/** Routes one of the node's own messages to clients and to the node's own subscribers. */
+async function publishOwn(
+  { aedes, intake, payloadBytesMax }: Brokerage & { readonly payloadBytesMax: number },
+  message: Message,
+): Promise<void> {
+  const { topic, payload } = message;
+  checkTopic(topic);
+  if (payload.byteLength > payloadBytesMax) {
+    const text = `Cannot publish on "${topic}": the payload has ${payload.byteLength} bytes`;
+    const context = { topic, bytes: payload.byteLength, bytesMax: payloadBytesMax };
+    throw new LedgeError('payload-too-large', `${text}, at most ${payloadBytesMax} are allowed`, {
+      context,
+    });
+  }
+  const fields = fieldsOf(message);
+  const taken = intake.wants(topic)
+    ? new Promise<void>((resolve) => intake.takeOwn(fields, resolve))
+    : undefined;
+  await new Promise<void>((resolve, reject) => {
+    aedes.publish({ cmd: 'publish', dup: false, ...fields }, (cause) => {
+      if (cause === undefined || cause === null) resolve();
+      else
+        reject(new LedgeError('internal', `Cannot route "${topic}": ${cause.message}`, { cause }));
+    });
+  });
+  await taken;
+}
+
+function closedError(action: 'publish' | 'subscribe', what: string): LedgeError {
+  const text = action === 'publish' ? `publish on "${what}"` : `subscribe to "${what}"`;
+  return new LedgeError('closed', `Cannot ${text}: the broker is closed`);
+}
+
+function nameOf(client: object): string {
+  const { id } = client as { readonly id?: string | null };
+  return id === undefined || id === null ? 'a client' : `client "${id}"`;
+}
+
+function nothing(): void {}

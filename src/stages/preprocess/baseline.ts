@@ -1,0 +1,214 @@
+import {
+  defineStage,
+  emit,
+  FieldError,
+  HOLD,
+  type ModelIdentity,
+  type Outcome,
+  type Step,
+} from '../../flow/stage.ts';
+import { formatType, type Value, type ValueType } from '../../flow/value.ts';
+import {
+  columnMeans,
+  deviationOf,
+  type LearnedNormal,
+  learnNormal,
+  scaleRow,
+} from '../../signal/learned-normal.ts';
+import { LedgeError } from '../../std/error.ts';
+import { z } from '../../std/schema.ts';
+import { norm } from '../../tensor/linear-algebra.ts';
+import { float32 } from '../../tensor/tensor.ts';
+import { type BaselineState, parseBaselineState, writeBaselineState } from './baseline-state.ts';
+
+/** Fields of one device: learning costs their square in memory and their cube in time (64: 50 ms). */
+export const FIELDS_MAX = 64;
+/** Events learned from: with 64 fields 2 MiB a device while it learns. */
+const LEARN_MAX = 4096;
+
+/** A value beyond this is a broken sensor, and its square would not be finite. */
+const VALUE_MAX = 1e100;
+
+const schema = z.strictObject({
+  fields: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(FIELDS_MAX)
+    .optional()
+    .describe('Fields to watch; default: all of the first event, at most 64, in sorted order.'),
+  learn: z
+    .int()
+    .min(10)
+    .max(LEARN_MAX)
+    .default(400)
+    .describe('Events of each device that its normal is learned from; they give no result.'),
+  window: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(20)
+    .describe('Events whose mean is looked at: a longer one sees smaller changes, later.'),
+  adaptEvents: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(100)
+    .describe('Events over which normal follows a slow drift; 0: it stays as learned.'),
+  adaptBelow: z
+    .number()
+    .positive()
+    .default(2)
+    .describe('Distance up to which an event counts as normal, and normal follows it.'),
+});
+
+export type BaselineConfig = z.infer<typeof schema>;
+
+const MODEL: ModelIdentity = { name: 'learned-baseline', version: '1', precision: 'fp64' };
+
+/**
+ * Learns on the node what is normal for each device. While learning it holds; afterwards each event
+ * gives by field how far the mean of the last events is from normal, decorrelated, so that the
+ * Euclidean length of all is at most 1 for 99 % of what was learned. Fields give fields, a tensor
+ * [n] gives a float32 tensor [n]. Fails with value-invalid: a field missing or not finite, too many.
+ */
+export const baseline = defineStage<BaselineConfig>({
+  kind: 'baseline',
+  phase: 'preprocess',
+  summary: "Learns each device's normal from its first events, then tells how far it is from it.",
+  schema,
+  create(config, context) {
+    if (config.learn < 2 * config.window) {
+      throw new FieldError('learn', config.learn, `at least twice the window of ${config.window}`);
+    }
+    return {
+      output: outputOf(context.input, config),
+      scope: 'device',
+      model: MODEL,
+      open: () => openBaseline(config),
+    };
+  },
+});
+
+function outputOf(input: ValueType, config: BaselineConfig): ValueType {
+  if (input.kind === 'fields') {
+    return config.fields === undefined
+      ? { kind: 'fields' }
+      : { kind: 'fields', names: config.fields };
+  }
+  const fits =
+    input.kind === 'tensor' &&
+    input.shape.length === 1 &&
+    (input.shape[0] as number) <= FIELDS_MAX &&
+    (input.type === 'float32' || input.type === 'float64');
+  if (!fits) throw new FieldError('', formatType(input), 'fields, or a float tensor [n], n <= 64');
+  if (config.fields !== undefined) {
+    throw new FieldError('fields', config.fields, 'no names, as the input is a tensor');
+  }
+  return { ...input, type: 'float32' };
+}
+
+function openBaseline(config: BaselineConfig): Step {
+  let state: BaselineState = { phase: 'new' };
+
+  function run(value: Value): Outcome {
+    if (state.phase === 'new') state = beginLearning(namesOf(value, config), config);
+    const row = rowOf(value, state.names);
+    if (state.phase === 'learning') {
+      state.rows.set(row, state.seen * row.length);
+      state.seen += 1;
+      if (state.seen === config.learn) state = finishLearning(state, config);
+      return HOLD;
+    }
+    return emit(like(value, state.names, deviate(state, row, config)));
+  }
+
+  return {
+    run,
+    snapshot: () => writeBaselineState(state, config),
+    restore(kept) {
+      state = parseBaselineState(kept, config);
+    },
+  };
+}
+
+type Learning = Extract<BaselineState, { phase: 'learning' }>;
+type Learned = Extract<BaselineState, { phase: 'learned' }>;
+
+function beginLearning(names: readonly string[], config: BaselineConfig): Learning {
+  const rows = new Float64Array(config.learn * names.length);
+  return { phase: 'learning', names, seen: 0, rows };
+}
+
+function finishLearning({ names, rows }: Learning, { window }: BaselineConfig): Learned {
+  const n = names.length;
+  const normal: LearnedNormal = learnNormal(rows, n, window);
+  const recent = new Float64Array(window * n);
+  for (let back = 0; back < window; back++) {
+    const from = rows.length - (window - back) * n;
+    recent.set(scaleRow(rows.subarray(from, from + n), normal), back * n);
+  }
+  return { phase: 'learned', names, normal, reference: normal.reference.slice(), recent };
+}
+
+/** Takes one row into the window; gives the deviation and lets the reference follow it. */
+function deviate(state: Learned, row: Float64Array, config: BaselineConfig): Float64Array {
+  const { recent, reference, normal } = state;
+  recent.copyWithin(0, row.length);
+  recent.set(scaleRow(row, normal), recent.length - row.length);
+  const mean = columnMeans(recent, row.length);
+  const deviation = deviationOf(mean, reference, normal);
+  if (config.adaptEvents > 0 && norm(deviation) <= config.adaptBelow) {
+    mean.forEach((value, field) => {
+      const before = reference[field] as number;
+      reference[field] = before + (value - before) / config.adaptEvents;
+    });
+  }
+  return deviation;
+}
+
+function namesOf(value: Value, config: BaselineConfig): readonly string[] {
+  if (value.kind === 'tensor')
+    return checkCount(Array.from({ length: value.data.length }, (_, index) => `${index}`));
+  if (value.kind !== 'fields') throw new LedgeError('internal', `baseline was given ${value.kind}`);
+  return config.fields ?? checkCount(Object.keys(value.fields).sort());
+}
+
+function checkCount(names: readonly string[]): readonly string[] {
+  if (names.length >= 1 && names.length <= FIELDS_MAX) return names;
+  throw new LedgeError(
+    'value-invalid',
+    `Cannot learn a normal: the event has ${names.length} fields, expected 1 to ${FIELDS_MAX}`,
+    { context: { fields: names.length } },
+  );
+}
+
+/** The watched fields of one event, in the learned order. */
+function rowOf(value: Value, names: readonly string[]): Float64Array {
+  if (value.kind === 'tensor' && value.data.length !== names.length) {
+    throw new LedgeError(
+      'shape-mismatch',
+      `Cannot compare with normal: the tensor has ${value.data.length} elements, ` +
+        `normal was learned from ${names.length}`,
+    );
+  }
+  return Float64Array.from(names, (name, index) => {
+    const found =
+      value.kind === 'tensor'
+        ? Number(value.data[index])
+        : value.kind === 'fields' && Object.hasOwn(value.fields, name)
+          ? value.fields[name]
+          : undefined;
+    if (found !== undefined && Math.abs(found) <= VALUE_MAX) return found;
+    throw new LedgeError(
+      'value-invalid',
+      `Cannot compare with normal: field "${name}" is ${found ?? 'missing'}`,
+      { context: { field: name, value: String(found), expected: 'a finite number' } },
+    );
+  });
+}
+
+function like(value: Value, names: readonly string[], deviation: Float64Array): Value {
+  if (value.kind === 'tensor') return float32(value.shape, Float32Array.from(deviation));
+  const entries = names.map((name, index) => [name, deviation[index] as number]);
+  return { kind: 'fields', fields: Object.fromEntries(entries) };
+}

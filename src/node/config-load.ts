@@ -74,6 +74,14 @@ function invalid(problems: readonly Problem[]): LedgeError {
   });
 }
 
+/** The problems that a failed `loadConfig` carries. Throws on what it did not throw. */
+export function loadConfigProblems(error: unknown): readonly Problem[] {
+  if (!(error instanceof LedgeError) || error.code !== 'config-invalid') throw error;
+  const { problems } = error.context;
+  if (Array.isArray(problems)) return problems as Problem[];
+  return [simple('', '', error.message)];
+}
+
 function simple(field: string, value: string, expected: string): Problem {
   return { file: 'command line', line: undefined, field, value, expected };
 }

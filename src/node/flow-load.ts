@@ -78,6 +78,11 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
   return { kind: 'ok', value: { file: file.value, parts: compiled.value, intake } };
 }
 
+/** Gives back the models of a flow that will not run. */
+export async function closeLoaded({ parts }: LoadedFlow): Promise<void> {
+  for (const { compiled } of parts.steps) await compiled.close?.();
+}
+
 /** Compiles, with a model's operating error told at the step that names the model. */
 async function compile(
   file: FlowFile,

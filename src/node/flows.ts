@@ -6,7 +6,8 @@ import { LedgeError } from '../std/error.ts';
 import { nearest } from '../std/nearest.ts';
 import { formatProblem, type Problem } from '../std/yaml.ts';
 import { openStateFiles, type StateFiles } from '../store/state-files.ts';
-import { type LoadContext, type LoadedFlow, loadFlow } from './flow-load.ts';
+import { findClash, resultPattern } from './flow-clash.ts';
+import { closeLoaded, type LoadContext, type LoadedFlow, loadFlow } from './flow-load.ts';
 import { type FlowRunner, type RunnerContext, startFlow } from './flow-runner.ts';
 import type { Log } from './log.ts';
 
@@ -114,14 +115,14 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     if (loaded.kind === 'problems') return refuse(slot, loaded.problems);
     const clash = clashOf(loaded.value, slot);
     if (clash !== undefined) {
-      for (const { compiled } of loaded.value.parts.steps) await compiled.close?.();
+      await closeLoaded(loaded.value);
       return refuse(slot, [clash]);
     }
     slot.problems = [];
     slot.loaded = loaded.value;
     if (!loaded.value.file.enabled && !asked) {
       slot.state = 'disabled';
-      for (const { compiled } of loaded.value.parts.steps) await compiled.close?.();
+      await closeLoaded(loaded.value);
       return;
     }
     slot.states ??= await openStateFiles(join(options.stateFolder, slot.name), (file, error) =>
@@ -144,26 +145,12 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     options.onChange('flow-refused', slot.name);
   }
 
-  /** Two flows must not publish on one topic, and none may eat what it gives. */
   function clashOf(loaded: LoadedFlow, slot: FlowSlot): Problem | undefined {
-    const file = join(slot.folder, 'flow.yaml');
-    const out = outOf(loaded, slot.name);
-    const at = (field: string, value: string, expected: string): Problem => {
-      return { file, line: undefined, field, value, expected };
-    };
-    for (const other of slots.values()) {
-      if (other === slot || other.loaded === undefined || other.state !== 'running') continue;
-      if (outOf(other.loaded, other.name) === out) {
-        return at('sink.topic', out, `a topic that flow "${other.name}" does not publish on`);
-      }
-    }
-    const { pattern } = loaded.intake;
-    if (pattern.deviceOf(out.replace('{device}', 'device')) === undefined) return undefined;
-    return at('source.topic', pattern.pattern, `a topic that is not the flow's own result topic`);
-  }
-
-  function outOf(loaded: LoadedFlow, name: string): string {
-    return loaded.parts.sink.topic ?? `${runnerContext.base}/${name}/{device}`;
+    const running = [...slots.values()].filter(
+      (other) => other !== slot && other.runner !== undefined,
+    );
+    const others = running.flatMap((other) => other.loaded ?? []);
+    return findClash(loaded, { others, base: runnerContext.base, folder: slot.folder });
   }
 
   async function reloadSlot(slot: FlowSlot): Promise<void> {
@@ -173,9 +160,11 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
       const loaded = await loadFlow(slot.folder, options.load);
       const clash = loaded.kind === 'ok' ? clashOf(loaded.value, slot) : undefined;
       if (loaded.kind === 'problems') refuse(slot, loaded.problems);
-      else if (clash !== undefined) refuse(slot, [clash]);
-      else if (!loaded.value.file.enabled) await stop(slot);
-      else {
+      else if (clash !== undefined || !loaded.value.file.enabled) {
+        await closeLoaded(loaded.value);
+        if (clash !== undefined) refuse(slot, [clash]);
+        else await stop(slot);
+      } else {
         slot.problems = [];
         slot.loaded = loaded.value;
         await slot.runner.swap(loaded.value);
@@ -258,7 +247,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   );
 
   return {
-    list: () => [...slots.values()].map((slot) => statusOf(slot, outOf)),
+    list: () => [...slots.values()].map((slot) => statusOf(slot, runnerContext.base)),
     runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
     enable: (name) =>
       inTurn(async () => {
@@ -293,14 +282,14 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   };
 }
 
-function statusOf(slot: FlowSlot, outOf: (loaded: LoadedFlow, name: string) => string): FlowStatus {
+function statusOf(slot: FlowSlot, base: string): FlowStatus {
   const { name, state, loaded, runner, problems } = slot;
   return {
     name,
     state,
     description: loaded?.file.description ?? '',
     in: loaded?.intake.pattern.pattern,
-    out: loaded === undefined ? undefined : outOf(loaded, name),
+    out: loaded === undefined ? undefined : resultPattern(loaded, base),
     model: runner?.plan.model,
     problems: problems.map(formatProblem),
   };

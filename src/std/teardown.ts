@@ -1,13 +1,13 @@
 /** Steps to undo, run in reverse order, each whatever became of the one before. */
 export interface Teardown {
-  add(name: string, step: () => Promise<void> | void): void;
+  add(name: string, step: () => PromiseLike<void> | void): void;
   /** Runs every step once; fails with an AggregateError of what failed. Idempotent. */
   run(): Promise<void>;
 }
 
 /** Collects how to close what was opened. */
 export function createTeardown(): Teardown {
-  const steps: { name: string; step: () => Promise<void> | void }[] = [];
+  const steps: { name: string; step: () => PromiseLike<void> | void }[] = [];
   let running: Promise<void> | undefined;
 
   async function runAll(): Promise<void> {

@@ -1,0 +1,174 @@
+import { constants } from 'node:fs';
+import { access, mkdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
+import type { Bus } from '../bus/bus.ts';
+import { openClient } from '../bus/client.ts';
+import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
+import { openPool, type Pool } from '../infer/pool.ts';
+import { createPredict } from '../stages/infer/predict.ts';
+import { createStages } from '../stages/stages.ts';
+import { systemClock } from '../std/clock.ts';
+import { LedgeError } from '../std/error.ts';
+import { packagePath, packageVersion } from '../std/package.ts';
+import { createTeardown } from '../std/teardown.ts';
+import { openWebServer } from '../web/server.ts';
+import type { NodeConfig } from './config.ts';
+import { type Control, openControl } from './control.ts';
+import { type FlowStatus, openFlows } from './flows.ts';
+import { createLog, type LogLine } from './log.ts';
+import { readSecret } from './secret.ts';
+import { createStatus } from './status.ts';
+
+/** A node at work. Disposing it drains what is in flight and closes everything in reverse order. */
+export interface LedgeNode extends AsyncDisposable {
+  readonly name: string;
+  /** Where MQTT clients connect. */
+  readonly mqtt: string;
+  readonly http: string | undefined;
+  readonly board: Board;
+  flows(): readonly FlowStatus[];
+}
+
+/** Opens every part in order; what is open is closed again where a later part fails. */
+export async function openNode(
+  config: NodeConfig,
+  write: (line: LogLine) => void,
+): Promise<LedgeNode> {
+  const teardown = createTeardown();
+  let control: Control | undefined;
+  const log = createLog(config.log.level, (line) => {
+    write(line);
+    control?.log(line);
+  });
+  const base = `ledge/${config.node}`;
+  try {
+    await prepareDataFolder(config.data);
+    const board = await boardOf(config);
+    const pool = await openPoolFor(board, config);
+    teardown.add('the inference pool', () => pool[Symbol.asyncDispose]());
+    const bus = await openBus(config, base, (error) =>
+      log.warn(error.message, { code: error.code }),
+    );
+    teardown.add('the bus', () => bus[Symbol.asyncDispose]());
+    const flows = await openFlows({
+      folder: await flowsFolder(config),
+      stateFolder: join(config.data, 'state'),
+      load: { stages: createStages({ predict: createPredict(pool) }), devices: config.devices },
+      runner: { bus, clock: systemClock, base },
+      clock: systemClock,
+      log,
+      drainMs: config.drainSeconds * 1e3,
+      onChange: (kind, name) => control?.changed(kind, name),
+    });
+    teardown.add('the flows', () => flows[Symbol.asyncDispose]());
+    const version = packageVersion();
+    const status = createStatus({ node: config.node, version, bus, board, pool, flows });
+    teardown.add('the status', () => status.close());
+    const healthMs = config.health.intervalSeconds * 1e3;
+    const opened = await openControl({
+      bus,
+      base,
+      flows,
+      status,
+      clock: systemClock,
+      log,
+      healthMs,
+    });
+    control = opened;
+    teardown.add('the control topics', () => opened.close());
+    const web = config.http.enabled
+      ? await openWebServer({
+          host: config.http.host,
+          port: config.http.port,
+          pages: {
+            '/health': () => status.health(),
+            '/info': () => status.info(),
+            '/flows': () => ({ flows: flows.list() }),
+            '/devices': () => status.devices(),
+          },
+        })
+      : undefined;
+    if (web !== undefined) {
+      if ('attachWebSocket' in bus) bus.attachWebSocket(web.server);
+      teardown.add('the web server', () => web[Symbol.asyncDispose]());
+    }
+    return {
+      name: config.node,
+      mqtt: bus.address,
+      http: web?.address,
+      board,
+      flows: () => flows.list(),
+      [Symbol.asyncDispose]: () => teardown.run(),
+    };
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
+  const { workers, intraOpThreads, memoryBytesMax, timeoutMs } = config.inference;
+  return openPool({
+    workers: workers ?? board.workers,
+    intraOpThreads: intraOpThreads ?? board.intraOpThreads,
+    providers: board.providers,
+    memoryBytesMax: memoryBytesMax ?? board.memoryBudgetBytes,
+    timeoutMs,
+  });
+}
+
+async function openBus(
+  config: NodeConfig,
+  base: string,
+  onProblem: (problem: LedgeError) => void,
+): Promise<Bus | EmbeddedBus> {
+  const { url, host, port, username, passwordFile, connectionsMax, payloadBytesMax } =
+    config.broker;
+  if (url === undefined)
+    return openBroker({ host, port, connectionsMax, payloadBytesMax, onProblem });
+  const password = passwordFile === undefined ? undefined : await readSecret(passwordFile);
+  return openClient({
+    url,
+    clientId: `ledge-${config.node}`,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    will: {
+      topic: `${base}/bridge/state`,
+      payload: Buffer.from(JSON.stringify({ state: 'offline' })),
+      qos: 1,
+      retain: true,
+    },
+    payloadBytesMax,
+    onProblem,
+  });
+}
+
+/** The board that was asked for, or the one found. */
+export function boardOf(config: Pick<NodeConfig, 'board' | 'devices'>): Promise<Board> {
+  return config.board === undefined ? detectBoard() : loadBoard(config.board);
+}
+
+/** The configured flows folder, else ./flows where it is there, else the package's own. */
+export async function flowsFolder(config: Pick<NodeConfig, 'flows'>): Promise<string> {
+  if (config.flows !== undefined) {
+    const folder = resolve(config.flows);
+    const found = await stat(folder).catch(() => undefined);
+    if (found?.isDirectory()) return folder;
+    throw new LedgeError('config-invalid', `Cannot read the flows: ${folder} is no folder`, {
+      context: { field: 'flows', value: config.flows },
+    });
+  }
+  const local = await stat('flows').catch(() => undefined);
+  return local?.isDirectory() ? resolve('flows') : packagePath('flows');
+}
+
+async function prepareDataFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    const text = `Cannot write to the data folder ${resolve(folder)}: ${(error as Error).message}`;
+    throw new LedgeError('data-unwritable', text, { context: { field: 'data', value: folder } });
+  }
+}

@@ -36,6 +36,46 @@ export interface OpenOptions {
   readonly timeoutMs: number;
 }
 
+/** One model of a pool, for status pages and benchmarks. */
+export interface ModelStats {
+  readonly model: ModelIdentity;
+  readonly file: string;
+  /** The execution provider that took the model. */
+  readonly provider: string;
+  /** On how many workers it lives. */
+  readonly copies: number;
+  readonly intraOpThreads: number;
+  /** Whether requests are merged into batches. */
+  readonly batched: boolean;
+  /** Requests that wait for a worker. */
+  readonly queued: number;
+  readonly requests: number;
+  readonly batches: number;
+  /** Rows per message to a worker. */
+  readonly batchMean: number;
+  /** Moving average of the time of one row inside the runtime; undefined before the first run. */
+  readonly rowMs: number | undefined;
+  /** Time inside the runtime since the model was opened, over all workers. */
+  readonly busyMs: number;
+  /** `busyMs` as a share of one worker's time since then: 2 is two workers all the time. */
+  readonly busyShare: number;
+  readonly memoryBytes: number;
+}
+
+export interface WorkerStats {
+  /** Messages without an answer yet. */
+  readonly inFlight: number;
+  readonly running: boolean;
+  readonly restarts: number;
+}
+
+export interface PoolStats {
+  readonly models: readonly ModelStats[];
+  readonly workers: readonly WorkerStats[];
+  readonly memoryBytes: number;
+  readonly memoryBytesMax: number;
+}
+
 /** Where models live. */
 export interface PredictorPool extends AsyncDisposable {
   /**
@@ -43,4 +83,5 @@ export interface PredictorPool extends AsyncDisposable {
    * Fails with LedgeError: not-found, model-invalid, model-refused, memory-exceeded.
    */
   open(path: string, options: OpenOptions): Promise<Predictor>;
+  stats(): PoolStats;
 }

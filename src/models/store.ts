@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { OnnxSummary } from '../onnx/inspect.ts';
+import { inspectModel } from '../onnx/inspect.ts';
+import { LedgeError, toLedgeError } from '../std/error.ts';
+import { YAML_BYTES_MAX } from '../std/yaml.ts';
+import type { NamedTensorSpec } from '../tensor/tensor.ts';
+import { FREE, formatShape, shapeFits } from '../tensor/tensor.ts';
+import type { Manifest, ModelIdentity } from './manifest.ts';
+import { parseManifest } from './manifest.ts';
+
+/** The manifest's name in a model's folder. */
+export const MANIFEST_FILE = 'model.yaml';
+/** Folders under a root of models are searched this deep: root/flow/model and one to spare. */
+const DEPTH_MAX = 3;
+/** This many models are listed at most: a node holds tens. */
+const MODELS_MAX = 1_000;
+/** Problems told in an error's message; its context carries all of them. */
+const PROBLEMS_TOLD_MAX = 5;
+
+/** A model that was found whole, as its manifest says, and safe to give to the runtime. */
+export interface LoadedModel {
+  readonly identity: ModelIdentity;
+  readonly labels: readonly string[] | undefined;
+  /** The .onnx file, absolute. */
+  readonly file: string;
+  /** Of the file's bytes, hexadecimal. */
+  readonly sha256: string;
+  readonly summary: OnnxSummary;
+  /** Undefined for a bare .onnx. */
+  readonly manifest: Manifest | undefined;
+}
+
+/**
+ * Loads a model's folder, its model.yaml or a bare .onnx: hashed, inspected, compared with the
+ * manifest; the runtime does not see it yet.
+ * Throws LedgeError: not-found, model-invalid, model-refused.
+ */
+export async function loadModel(path: string): Promise<LoadedModel> {
+  const found = await locate(resolve(path));
+  const manifest =
+    found.manifestFile === undefined ? undefined : await readManifest(found.manifestFile);
+  const file = manifest === undefined ? found.file : join(dirname(found.file), manifest.file);
+  const named = manifest?.name ?? bareName(file);
+  const sha256 = await hashFile(file, named);
+  if (manifest !== undefined && manifest.sha256 !== sha256) {
+    throw invalid(
+      named,
+      `${file} has sha256 ${sha256}, ${MANIFEST_FILE} says ${manifest.sha256}`,
+      file,
+    );
+  }
+  const summary = await admit(file, named);
+  if (manifest !== undefined) {
+    compareTensors(named, 'input', manifest.inputs, summary.inputs);
+    compareTensors(named, 'output', manifest.outputs, summary.outputs);
+  }
+  const identity: ModelIdentity = {
+    name: named,
+    version: manifest?.version ?? sha256.slice(0, 8),
+    precision: manifest?.precision ?? summary.precision,
+  };
+  return { identity, labels: manifest?.labels, file, sha256, summary, manifest };
+}
+
+/** One entry of a list of models: a manifest, or why it cannot be read. */
+export type ListedModel =
+  | { readonly kind: 'model'; readonly path: string; readonly manifest: Manifest }
+  | { readonly kind: 'invalid'; readonly path: string; readonly error: LedgeError };
+
+/** Every model.yaml under a folder, in the order of their paths; the model files are not read. */
+export async function listModels(root: string): Promise<readonly ListedModel[]> {
+  const found: ListedModel[] = [];
+  await collect(resolve(root), 0, found);
+  return found;
+}
+
+async function collect(folder: string, depth: number, found: ListedModel[]): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new LedgeError('not-found', `Cannot list models: no folder ${folder}`, { cause });
+  });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (found.length >= MODELS_MAX) return;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && depth < DEPTH_MAX) await collect(path, depth + 1, found);
+    else if (entry.isFile() && entry.name === MANIFEST_FILE) found.push(await listed(path));
+  }
+}
+
+async function listed(path: string): Promise<ListedModel> {
+  try {
+    return { kind: 'model', path, manifest: await readManifest(path) };
+  } catch (error) {
+    return { kind: 'invalid', path, error: toLedgeError(error) };
+  }
+}
+
+/** Where the manifest is, if any, and the model file as far as it is known without it. */
+async function locate(path: string): Promise<{ manifestFile: string | undefined; file: string }> {
+  const found = await statOf(path);
+  if (found === undefined) throw missing(path);
+  if (!found.isDirectory()) {
+    return path.endsWith('.onnx')
+      ? { manifestFile: undefined, file: path }
+      : { manifestFile: path, file: path };
+  }
+  const manifestFile = join(path, MANIFEST_FILE);
+  if ((await statOf(manifestFile)) === undefined) throw missing(manifestFile);
+  return { manifestFile, file: manifestFile };
+}
+
+async function readManifest(file: string): Promise<Manifest> {
+  const found = await statOf(file);
+  if (found === undefined) throw missing(file);
+  if (found.size > YAML_BYTES_MAX) {
+    const message = `Cannot read the manifest ${file}: ${found.size} bytes, at most ${YAML_BYTES_MAX}`;
+    throw new LedgeError('model-invalid', message, { context: { file, bytes: found.size } });
+  }
+  return parseManifest(await readFile(file, 'utf8'), file);
+}
+
+async function hashFile(file: string, model: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  } catch (cause) {
+    const message = `Cannot load model "${model}": ${file} cannot be read`;
+    throw new LedgeError('not-found', message, { cause, context: { model, file } });
+  }
+  return hash.digest('hex');
+}
+
+/** Inspects the file with the bounded reader: only what has no problem goes on to the runtime. */
+async function admit(file: string, model: string): Promise<OnnxSummary> {
+  const { summary, problems } = await inspectModel(file);
+  const told = problems
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map((problem) => `${problem.where}: ${problem.message}`)
+    .join('; ');
+  if (summary === undefined) throw invalid(model, told || `${file} is not an ONNX model`, file);
+  if (problems.length > 0) {
+    throw new LedgeError('model-refused', `Cannot load model "${model}": ${told}`, {
+      context: { model, file, problems },
+    });
+  }
+  return summary;
+}
+
+/** The manifest may fix a dimension that is free in the file, and not the other way round. */
+function compareTensors(
+  model: string,
+  role: 'input' | 'output',
+  stated: readonly NamedTensorSpec[],
+  actual: readonly NamedTensorSpec[],
+): void {
+  for (const tensor of stated) {
+    const found = actual.find((one) => one.name === tensor.name);
+    const place = `${role} "${tensor.name}"`;
+    if (found === undefined) {
+      const names = actual.map((one) => `"${one.name}"`).join(', ');
+      throw invalid(model, `the manifest names ${place}, the file has ${names}`);
+    }
+    if (found.type !== tensor.type) {
+      throw invalid(model, `${place} has type ${tensor.type}, the file says ${found.type}`);
+    }
+    const freed = tensor.shape.some((size, axis) => size === FREE && found.shape[axis] !== FREE);
+    if (freed || !shapeFits(tensor.shape, found.shape)) {
+      const shapes = `${formatShape(tensor.shape)}, the file says ${formatShape(found.shape)}`;
+      throw invalid(model, `${place} has shape ${shapes}`);
+    }
+  }
+  const unnamed = actual.find((one) => !stated.some((tensor) => tensor.name === one.name));
+  if (unnamed !== undefined) {
+    throw invalid(model, `${role} "${unnamed.name}" of the file is missing in the manifest`);
+  }
+}
+
+/** `model.onnx` says nothing: its folder's name does. */
+function bareName(file: string): string {
+  const name = basename(file, '.onnx');
+  return name === 'model' ? basename(dirname(file)) : name;
+}
+
+async function statOf(path: string) {
+  return stat(path).catch(() => undefined);
+}
+
+function missing(path: string): LedgeError {
+  return new LedgeError('not-found', `Cannot load model: ${path} does not exist`, {
+    context: { path },
+  });
+}
+
+function invalid(model: string, state: string, file?: string): LedgeError {
+  return new LedgeError('model-invalid', `Cannot load model "${model}": ${state}`, {
+    context: { model, ...(file === undefined ? {} : { file }) },
+  });
+}

@@ -108,7 +108,10 @@ export function specOf(value: ValueInfo): NamedTensorSpec | undefined {
   const tensor = value.type?.tensor;
   const type = elementTypeOf(tensor?.elementType)?.dataType;
   if (type === undefined || tensor?.shape === undefined) return undefined;
-  const shape = tensor.shape.dims.map(({ size }) => (size === undefined ? FREE : Number(size)));
+  const shape = tensor.shape.dims.map(({ size }) =>
+    // Old exporters write a free dimension as a negative size, and onnxruntime reads it so.
+    size === undefined || size < 0n ? FREE : Number(size),
+  );
   return { name: value.name ?? '', type, shape };
 }
 

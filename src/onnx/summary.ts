@@ -1,7 +1,7 @@
 import { elementTypeOf } from './element-type.ts';
 import { allNodes, constantsOf, elementsOf, requiredInputs, specOf, tensorBytes } from './graph.ts';
 import type { OnnxSummary } from './inspect.ts';
-import type { Model, Node, ValueInfo } from './proto.ts';
+import type { Model, Node, TensorRecord, ValueInfo } from './proto.ts';
 
 /** What a parsed model says of itself; `fileBytes` is the length of its file. */
 export function summarise(model: Model, fileBytes: number): OnnxSummary {
@@ -11,9 +11,8 @@ export function summarise(model: Model, fileBytes: number): OnnxSummary {
     const name = operatorName(node);
     operators[name] = (operators[name] ?? 0) + 1;
   }
-  const weights = [...constantsOf(model)];
-  const total = (figure: (tensor: (typeof weights)[number]) => number | undefined) =>
-    weights.reduce((sum, tensor) => sum + (figure(tensor) ?? 0), 0);
+  const constants = [...constantsOf(model)];
+  const weights = constants.filter((tensor) => formatOf(tensor) !== undefined);
   return {
     irVersion: Number(model.irVersion ?? 0n),
     producer: [model.producerName, model.producerVersion].filter(Boolean).join(' '),
@@ -21,10 +20,10 @@ export function summarise(model: Model, fileBytes: number): OnnxSummary {
     inputs: graph === undefined ? [] : specsOf(requiredInputs(graph)),
     outputs: specsOf(graph?.outputs ?? []),
     operators,
-    parameters: total(elementsOf),
-    weightBytes: total(tensorBytes),
+    parameters: sum(weights.map(elementsOf)),
+    weightBytes: sum(constants.map(tensorBytes)),
     fileBytes,
-    precision: precisionOf(model),
+    precision: precisionOf(weights),
   };
 }
 
@@ -50,20 +49,24 @@ function specsOf(values: readonly ValueInfo[]) {
   return values.map(specOf).filter((spec) => spec !== undefined);
 }
 
-/** The name of the number format that holds most weight bytes; of two alike, the wider. */
-function precisionOf(model: Model): string {
+function sum(figures: readonly (number | undefined)[]): number {
+  return figures.reduce((total: number, figure) => total + (figure ?? 0), 0);
+}
+
+/** The name of the number format that holds most weight bytes. */
+function precisionOf(weights: readonly TensorRecord[]): string {
   const bytesByFormat = new Map<string, number>();
-  for (const tensor of constantsOf(model)) {
-    const format = formatOf(elementTypeOf(tensor.dataType)?.name);
-    if (format === undefined) continue;
+  for (const tensor of weights) {
+    const format = formatOf(tensor) ?? '';
     bytesByFormat.set(format, (bytesByFormat.get(format) ?? 0) + (tensorBytes(tensor) ?? 0));
   }
   const [most] = [...bytesByFormat].sort((a, b) => b[1] - a[1]);
   return most?.[0] ?? 'fp32';
 }
 
-/** Indices, shapes and conditions (int64, int32, bool) are no weights. */
-function formatOf(type: string | undefined): string | undefined {
+/** The number format of weights; undefined for indices, shapes and conditions, which are none. */
+function formatOf(tensor: TensorRecord): string | undefined {
+  const type = elementTypeOf(tensor.dataType)?.name;
   if (type === 'float32') return 'fp32';
   if (type === 'float64') return 'fp64';
   if (type === 'float16' || type === 'bfloat16') return 'fp16';

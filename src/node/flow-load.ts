@@ -118,22 +118,30 @@ async function resolveSource(
   } catch (error) {
     return at('device', (error as Error).message);
   }
-  const { device: _, topic, ...own } = source;
-  const pattern = topic ?? base.topic;
-  if (pattern === undefined)
+  const topic = source.topic ?? base.topic;
+  if (topic === undefined) {
     return at('topic', 'a topic pattern, or `device:` with a source that has one');
+  }
+  let pattern: TopicPattern;
   try {
-    const merged = { ...base, ...withoutUndefined(own), pattern: compileTopicPattern(pattern) };
-    return { kind: 'ok', value: { ...merged, deadlineMs: merged.deadlineMs } };
+    pattern = compileTopicPattern(topic);
   } catch (error) {
     return at('topic', (error as Error).message);
   }
-}
-
-function withoutUndefined<T extends object>(object: T): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(object).filter(([, value]) => value !== undefined),
-  ) as Partial<T>;
+  return {
+    kind: 'ok',
+    value: {
+      pattern,
+      decode: base.decode,
+      qos: source.qos ?? base.qos,
+      keep: source.keep ?? base.keep,
+      inFlightMax: source.inFlightMax ?? base.inFlightMax,
+      queueEventsMax: source.queueEventsMax ?? base.queueEventsMax,
+      queueBytesMax: source.queueBytesMax ?? base.queueBytesMax,
+      payloadBytesMax: source.payloadBytesMax ?? base.payloadBytesMax,
+      deadlineMs: source.deadlineMs ?? base.deadlineMs,
+    },
+  };
 }
 
 function whole(file: string, expected: string): { kind: 'problems'; problems: Problem[] } {

@@ -139,7 +139,6 @@ async function openBus(
       qos: 1,
       retain: true,
     },
-    payloadBytesMax,
     onProblem,
   });
 }

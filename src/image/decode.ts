@@ -8,6 +8,9 @@ export type Kernel = 'nearest' | 'linear' | 'cubic' | 'mitchell' | 'lanczos2' | 
 /** Red, green and blue, 0 to 255. */
 export type Colour = readonly [number, number, number];
 
+/** `refuse` also finds headers that promise more rows than there are; some cameras need `accept`. */
+export type Flaws = 'refuse' | 'accept';
+
 export interface DecodeOptions {
   /** Size of the outcome in pixels. */
   readonly width: number;
@@ -17,6 +20,8 @@ export interface DecodeOptions {
   readonly kernel: Kernel;
   /** Shows through where the picture is transparent. */
   readonly background: Colour;
+  /** Whether a file is taken that a decoder reads to its end but warns of. */
+  readonly flaws: Flaws;
   readonly pixelsMax?: number;
 }
 
@@ -36,12 +41,11 @@ sharp.unblock({
  * damaged pixels are an error. Throws LedgeError: payload-invalid.
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions): Promise<Uint8Array> {
-  const { width, height, fit, kernel, background } = options;
+  const { width, height, fit, kernel, background, flaws } = options;
   const [r, g, b] = background;
   const image = sharp(bytes, {
     autoOrient: true,
-    // Warnings are left out: many cameras write bytes between segments that harm nothing.
-    failOn: 'error',
+    failOn: flaws === 'refuse' ? 'warning' : 'error',
     limitInputPixels: options.pixelsMax ?? PIXELS_MAX_DEFAULT,
     sequentialRead: true,
   })

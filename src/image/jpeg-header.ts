@@ -17,7 +17,7 @@ export function readJpegHeader(bytes: Uint8Array): StoredHeader {
   let orientation: number | undefined;
   let at = 2;
   for (let segment = 0; segment < SEGMENTS_MAX; segment += 1) {
-    at = skipFill(bytes, at);
+    at = skipToMarker(bytes, at);
     const marker = bytes[at - 1];
     if (marker === START_OF_SCAN) {
       if (frame === undefined) throw invalidImage('jpeg', 'its first scan comes before its frame');
@@ -40,14 +40,15 @@ export function readJpegHeader(bytes: Uint8Array): StoredHeader {
   throw invalidImage('jpeg', `its ${bytes.length} bytes end before the first scan`);
 }
 
-/** The position after the next marker; fill bytes may stand before it (T.81, B.1.1.2). */
-function skipFill(bytes: Uint8Array, from: number): number {
-  if (from < bytes.length && bytes[from] !== 0xff) {
-    throw invalidImage('jpeg', `no marker at byte ${from}`);
+/** The position after the next marker, found as decoders find it: past stray and fill bytes. */
+function skipToMarker(bytes: Uint8Array, from: number): number {
+  let at = bytes.indexOf(0xff, from);
+  while (at >= 0) {
+    while (bytes[at] === 0xff) at += 1;
+    if (bytes[at] !== 0) return at + 1;
+    at = bytes.indexOf(0xff, at);
   }
-  let at = from;
-  while (bytes[at] === 0xff) at += 1;
-  return at + 1;
+  return bytes.length + 1;
 }
 
 /** Markers without a length: TEM and the restart markers. */

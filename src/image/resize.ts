@@ -1,4 +1,4 @@
-import { type Colour, decodeImage, type Kernel } from './decode.ts';
+import { type Colour, decodeImage, type Flaws, type Kernel } from './decode.ts';
 import { type Fit, type FitMode, fitPicture, type Size } from './fit.ts';
 
 export type ColourOrder = 'rgb' | 'bgr' | 'grey';
@@ -11,6 +11,7 @@ export interface ResizePlan {
   readonly kernel: Kernel;
   /** Colour of the bars of `fit-longest` and of what is transparent. */
   readonly padding: Colour;
+  readonly flaws: Flaws;
 }
 
 /** An encoded picture whose header was read: its size in pixels as displayed. */
@@ -28,17 +29,13 @@ export function channelsOf(colour: ColourOrder): number {
  * Throws LedgeError: payload-invalid.
  */
 export async function resizeImage(image: EncodedImage, plan: ResizePlan): Promise<Uint8Array> {
-  const { mode, kernel, padding: background } = plan;
-  if (mode !== 'fit-longest') {
-    const fit = mode === 'squash' ? 'fill' : 'cover';
-    const { width, height } = plan;
-    const pixels = await decodeImage(image.bytes, { width, height, fit, kernel, background });
-    return order(pixels, plan.colour);
-  }
-  const fit = fitPicture(image, plan, mode);
-  const { width, height } = fit;
-  const pixels = await decodeImage(image.bytes, { width, height, fit: 'fill', kernel, background });
-  return order(pad(pixels, fit, plan), plan.colour);
+  const { mode, kernel, padding: background, flaws } = plan;
+  const bars = mode === 'fit-longest' ? fitPicture(image, plan, mode) : undefined;
+  const { width, height } = bars ?? plan;
+  const fit = mode === 'fit-shortest' ? 'cover' : 'fill';
+  const options = { width, height, fit, kernel, background, flaws } as const;
+  const pixels = await decodeImage(image.bytes, options);
+  return order(bars === undefined ? pixels : pad(pixels, bars, plan), plan.colour);
 }
 
 /** Lays the picture between bars of the padding colour. */

@@ -30,6 +30,12 @@ const schema = z.strictObject({
     .tuple([level, level, level])
     .default([0, 0, 0])
     .describe('Red, green, blue of the bars and of what is transparent.'),
+  flaws: z
+    .enum(['refuse', 'accept'])
+    .default('refuse')
+    .describe(
+      'What becomes of a complete file that its decoder warns of; accept suits cameras that write stray bytes.',
+    ),
 });
 
 /** A picture's pixels at the size a model takes. */

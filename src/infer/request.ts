@@ -72,7 +72,7 @@ export function createRequest(
     bytes,
     priority: asked.priority,
     enqueuedAtMs,
-    rank: enqueuedAtMs - STEPS[asked.priority] * AGEING_MS,
+    rank: rankOf(asked.priority, enqueuedAtMs),
     deadlineAtMs: asked.deadlineAtMs,
     options: asked.options,
     losses: 0,
@@ -80,6 +80,11 @@ export function createRequest(
     resolve: asked.resolve,
     reject: asked.reject,
   };
+}
+
+/** A place in the queue, smallest first; it never changes, so waiting is what raises a request. */
+export function rankOf(priority: Priority, enqueuedAtMs: number): number {
+  return enqueuedAtMs - STEPS[priority] * AGEING_MS;
 }
 
 /** Whether two requests of a model whose rows are free fit into one batch. */

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { compileTopicPattern } from '../bus/topics.ts';
 import { LedgeError } from '../std/error.ts';
+import { packagePath } from '../std/package.ts';
 import { z } from '../std/schema.ts';
 import { formatProblem, type Problem, parseWith, parseYaml } from '../std/yaml.ts';
 
@@ -111,14 +111,9 @@ export async function listSources(folder?: string): Promise<string[]> {
   return [...names].sort();
 }
 
-/** The package's folder, wherever it is installed. */
-export function packageRoot(): string {
-  return dirname(createRequire(import.meta.url).resolve('#package'));
-}
-
 function sourceFolders(folder: string | undefined): string[] {
   const own = folder === undefined ? [] : [join(folder, 'sources')];
-  return [...own, join(packageRoot(), 'devices', 'sources')];
+  return [...own, packagePath('devices/sources')];
 }
 
 function parseSource(text: string, path: string): Source {

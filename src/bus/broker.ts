@@ -4,7 +4,7 @@ import { Aedes, type Client } from 'aedes';
 import { LedgeError } from '../std/error.ts';
 import { deadlyProblem, type InboundPacket } from './admission.ts';
 import { boundBacklog } from './backlog.ts';
-import type { Bus, BusState, DeliveryHandler, Message, SubscribeOptions } from './bus.ts';
+import type { Bus, BusState, Message } from './bus.ts';
 import { drain } from './drain.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
 import { listen } from './listen.ts';
@@ -39,17 +39,13 @@ export interface BrokerOptions {
   readonly payloadBytesMax?: number;
   /** TCP and WebSocket together; one more is closed at once. Default 2,000. */
   readonly connectionsMax?: number;
-  /** Subscriptions of the node that are there before the first client can connect. */
-  readonly nodeSubscriptions?: readonly NodeSubscription[];
+  /**
+   * `later`: the port is taken, and clients that connect wait until `start` is called, so that the node
+   * can subscribe before their first message. Default `now`.
+   */
+  readonly start?: 'now' | 'later';
   /** Told of a connection that was refused or closed for what it sent. */
   readonly onProblem?: (problem: LedgeError) => void;
-}
-
-/** A subscription as `Bus.subscribe` takes it. */
-export interface NodeSubscription {
-  readonly filter: string;
-  readonly options: SubscribeOptions;
-  readonly handler: DeliveryHandler;
 }
 
 /** The node's own broker: a bus without a network in between. */
@@ -59,6 +55,8 @@ export interface EmbeddedBus extends Bus {
   readonly port: number;
   /** Clients that are connected now. */
   readonly connections: number;
+  /** Lets clients in, where the broker was opened with `start: 'later'`. Idempotent. */
+  start(): Promise<void>;
   /** Takes MQTT over WebSocket from a web server; returns how to stop taking more. */
   attachWebSocket(server: HttpServer, options?: WebSocketOptions): () => void;
 }
@@ -68,42 +66,56 @@ export interface EmbeddedBus extends Bus {
  * `config-invalid` for a host beyond loopback. Close it with `await using` or its asyncDispose.
  */
 export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedBus> {
-  const { host = '127.0.0.1', port = 1883, nodeSubscriptions = [] } = options;
+  const { host = '127.0.0.1', port = 1883 } = options;
   const intake = createIntake();
-  for (const { filter, options: how, handler } of nodeSubscriptions) {
-    checkFilter(filter);
-    intake.add(filter, how.qos, handler);
-  }
-  const { aedes, attach, connections } = await openAedes(options, intake);
-  const listener = await listen({ host, port, onSocket: attach }).catch(async (error: unknown) => {
-    await new Promise<void>((resolve) => aedes.close(resolve));
-    throw error;
-  });
-  const detach: Array<() => void> = [];
+  const inner = await openAedes(options, intake);
+  const listener = await listen({ host, port, onSocket: inner.attach }).catch(
+    async (error: unknown) => {
+      await closeAedes(inner.aedes);
+      throw error;
+    },
+  );
+  const stops: Array<() => void> = [() => listener.server.close()];
+  if (options.start !== 'later') inner.begin();
+  const { payloadBytesMax = PAYLOAD_BYTES_MAX } = options;
+  const parts = { ...inner, intake, payloadBytesMax, stops };
+  const place = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
+  return createBus(parts, { host, port: listener.port, address: `mqtt://${place}` });
+}
+
+interface BusParts extends OpenedAedes {
+  readonly intake: Intake;
+  readonly payloadBytesMax: number;
+  /** How to stop taking new connections. */
+  readonly stops: Array<() => void>;
+}
+
+function createBus(
+  parts: BusParts,
+  place: Pick<EmbeddedBus, 'host' | 'port' | 'address'>,
+): EmbeddedBus {
+  const { aedes, attach, begin, connections, intake, payloadBytesMax, stops } = parts;
   const listeners = new Set<(state: BusState) => void>();
-  const payloadBytesMax = options.payloadBytesMax ?? PAYLOAD_BYTES_MAX;
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
-    listener.server.close();
-    for (const stop of detach) stop();
+    for (const stop of stops) stop();
     await drain(connections, DRAIN_MS_MAX);
-    await new Promise<void>((resolve) => aedes.close(resolve));
+    await closeAedes(aedes);
     for (const stream of connections) stream.destroy();
     for (const tell of listeners) tell('offline');
   }
 
   return {
+    ...place,
     kind: 'embedded',
-    host,
-    port: listener.port,
-    address: `mqtt://${host.includes(':') ? `[${host}]` : host}:${listener.port}`,
     get state() {
       return closing === undefined ? 'online' : 'offline';
     },
     get connections() {
       return connections.size;
     },
+    start: async () => begin(),
     onState(tell) {
       listeners.add(tell);
       return () => listeners.delete(tell);
@@ -123,12 +135,9 @@ export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedB
       return { close: async () => stop() };
     },
     attachWebSocket(server, how = {}) {
-      const stop = acceptWebSockets(server, {
-        ...how,
-        frameBytesMax: payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX,
-        accept: attach,
-      });
-      detach.push(stop);
+      const frameBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
+      const stop = acceptWebSockets(server, { ...how, frameBytesMax, accept: attach });
+      stops.push(stop);
       return stop;
     },
     [Symbol.asyncDispose]() {
@@ -142,20 +151,20 @@ interface OpenedAedes {
   readonly aedes: Aedes;
   /** The one place where a client's bytes come in. */
   readonly attach: (stream: Duplex, request?: IncomingMessage) => void;
-  readonly connections: Set<Duplex>;
+  /** Lets in the connections that wait, and every later one at once. */
+  readonly begin: () => void;
+  readonly connections: ReadonlySet<Duplex>;
 }
 
 async function openAedes(options: BrokerOptions, intake: Intake): Promise<OpenedAedes> {
   const { payloadBytesMax = PAYLOAD_BYTES_MAX, connectionsMax = CONNECTIONS_MAX } = options;
-  const problem = (code: 'closed' | 'overflow' | 'unavailable', text: string, cause?: unknown) =>
-    options.onProblem?.(new LedgeError(code, text, { cause }));
+  const tell = (code: 'closed' | 'overflow', message: string, cause?: unknown) =>
+    options.onProblem?.(new LedgeError(code, message, { cause }));
   const router = createRouter();
   const fits = boundBacklog({
     bytesMax: BACKLOG_BYTES_MAX,
-    onOverrun: (client) => {
-      const text = `Closed the connection of ${nameOf(client)}: it reads too slowly`;
-      problem('overflow', text);
-    },
+    onOverrun: (client) =>
+      tell('overflow', `Closed the connection of ${nameOf(client)}: it reads too slowly`),
   });
   const aedes = await Aedes.createBroker({
     mq: router,
@@ -168,31 +177,52 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     authorizeForward: (client, packet) => (fits(client, packet) ? packet : null),
   });
   aedes.on('clientError', (client, cause) =>
-    problem('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
+    tell('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
   );
   aedes.on('connectionError', (_, cause) =>
-    problem('closed', `Closed a connection before MQTT began: ${cause.message}`, cause),
+    tell('closed', `Closed a connection before MQTT began: ${cause.message}`, cause),
   );
   const connections = new Set<Duplex>();
-  const attach = (stream: Duplex, request?: IncomingMessage) => {
-    if (connections.size >= connectionsMax) {
-      stream.destroy();
-      problem('overflow', `Refused a connection: ${connectionsMax} clients are connected`);
-      return;
-    }
-    connections.add(stream);
-    stream.once('close', () => connections.delete(stream));
+  let waiting: Array<() => void> | undefined = [];
+
+  function admit(stream: Duplex, request: IncomingMessage | undefined): void {
+    if (stream.destroyed) return;
     const client = aedes.handle(stream, request) as GuardedClient;
     client.duplicates = router.duplicatesFor(aedes.id);
     client._parser.prependListener('packet', (packet) => {
       const deadly = deadlyProblem(packet);
       if (deadly === undefined) return;
-      problem('closed', `Closed the connection of ${nameOf(client)}: ${deadly}`);
+      tell('closed', `Closed the connection of ${nameOf(client)}: ${deadly}`);
       // The library destroys the connection of a client that sends an unknown command.
       packet.cmd = 'refused';
     });
+  }
+
+  return {
+    aedes,
+    connections,
+    attach(stream, request) {
+      if (connections.size >= connectionsMax) {
+        stream.destroy();
+        tell('overflow', `Refused a connection: ${connectionsMax} clients are connected`);
+        return;
+      }
+      connections.add(stream);
+      stream.on('error', nothing);
+      stream.once('close', () => connections.delete(stream));
+      if (waiting === undefined) admit(stream, request);
+      else waiting.push(() => admit(stream, request));
+    },
+    begin() {
+      const first = waiting ?? [];
+      waiting = undefined;
+      for (const admitOne of first) admitOne();
+    },
   };
-  return { aedes, attach, connections };
+}
+
+function closeAedes(aedes: Aedes): Promise<void> {
+  return new Promise((resolve) => aedes.close(resolve));
 }
 
 /** Two fields of aedes 2.0.0-beta.1's client that its types leave out; the version is pinned. */

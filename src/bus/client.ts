@@ -1,0 +1,375 @@
+import { randomBytes } from 'node:crypto';
+import { type IClientOptions, MqttClient, UniqueMessageIdProvider } from 'mqtt';
+import { LedgeError } from '../std/error.ts';
+import { AckGate } from './ack-gate.ts';
+import { createAttempts, RECONNECT_MS_MIN } from './attempts.ts';
+import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
+import type { Bus, BusState, Message } from './bus.ts';
+import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import { fieldsOf } from './packet.ts';
+import { createSubscriptions, type FilterOutcome, type FilterRequest } from './subscriptions.ts';
+import { checkFilter, checkTopic } from './topics.ts';
+
+/** Messages for a broker that is away: minutes of results, hours of states. */
+const QUEUE_MESSAGES_MAX = 10_000;
+/** Their payloads: small beside the 1 GiB of the smallest board. */
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/** Messages that the broker sends before the first is acknowledged: bounds what the node holds. */
+const RECEIVE_MAX = 256;
+/** Published messages on their way at a time; a broker's own limit may be lower. */
+const IN_FLIGHT_MAX = 64;
+/** A day: the broker keeps what the node missed when it was off. */
+const SESSION_SECONDS = 24 * 60 * 60;
+/** A dead connection is noticed within 1.5 times this. */
+const KEEPALIVE_SECONDS = 30;
+/** A broker that does not answer a CONNECT by then is tried again. */
+const CONNECT_MS_MAX = 10_000;
+/** How long closing waits for acknowledgements, and again for the connection to end. */
+const CLOSE_MS_MAX = 1_000;
+/** Filters in one SUBSCRIBE: some brokers limit the packet. */
+const FILTERS_PER_PACKET = 100;
+
+/** How the node connects to a broker that is not its own. */
+export interface ClientOptions {
+  /** mqtt://, mqtts://, ws:// or wss://. */
+  readonly url: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** The same at every start, so that the broker keeps the session; left out: no session is kept. */
+  readonly clientId?: string;
+  /** Seconds that the broker keeps the session of a client that is gone. Default a day. */
+  readonly sessionSeconds?: number;
+  /** What the broker publishes when this client is gone without a word. */
+  readonly will?: Pick<Message, 'topic' | 'payload' | 'qos' | 'retain'>;
+  /** Unacknowledged messages the broker may send (MQTT 5). Default 256. */
+  readonly receiveMaximum?: number;
+  /** Bounds of what waits to be published; over them `publish` fails with `overflow`. */
+  readonly queueMessagesMax?: number;
+  readonly queueBytesMax?: number;
+  /** A certificate authority in PEM, for mqtts:// and wss:// with an own one. */
+  readonly ca?: string;
+  /**
+   * `later`: connects when `start` is called. A broker that kept the session sends what the node missed
+   * right after the connection: subscribe before. Default `now`.
+   */
+  readonly start?: 'now' | 'later';
+  /** Told when the broker cannot be reached or refuses: once for each change, not for each attempt. */
+  readonly onProblem?: (problem: LedgeError) => void;
+}
+
+/** The node as a client of another broker. */
+export interface ExternalBus extends Bus {
+  readonly kind: 'external';
+  /** The version in use: 5, or 3.1.1 where the broker refuses 5; undefined while offline. */
+  readonly protocol: '5' | '3.1.1' | undefined;
+  /** Connects; resolves after the first attempt, whatever came of it. Idempotent. */
+  start(): Promise<void>;
+}
+
+/**
+ * Opens a client that stays connected for its whole life. Resolves after the first attempt, whatever
+ * came of it: a broker that is not up yet is no error. Throws `config-invalid` for a URL it cannot use.
+ */
+export async function openClient(options: ClientOptions): Promise<ExternalBus> {
+  const tls = options.ca === undefined ? {} : { ca: options.ca };
+  const place = parseBrokerAddress(options.url, tls);
+  const inbound = createInbound();
+  const { mqtt, link } = createLink(options, place, inbound);
+  const outbox = createOutbox({
+    messagesMax: options.queueMessagesMax ?? QUEUE_MESSAGES_MAX,
+    bytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
+    send: (message, done) => send(mqtt, message, done),
+  });
+  const subscriptions = createSubscriptions(inbound, {
+    subscribe: (filters) => subscribe(mqtt, filters),
+    unsubscribe: (filter) => new Promise((resolve) => mqtt.unsubscribe(filter, () => resolve())),
+    onRefused: (filter) => {
+      const text = `Cannot subscribe to "${filter}": ${place.address} refuses it`;
+      options.onProblem?.(new LedgeError('unavailable', text, { context: { filter } }));
+    },
+  });
+  const listeners = new Set<(state: BusState) => void>();
+  let state: BusState = 'offline';
+  let closing: Promise<void> | undefined;
+  const change = (next: BusState) => {
+    if (state === next) return;
+    state = next;
+    for (const tell of listeners) tell(next);
+  };
+  mqtt.on('connect', async (connack) => {
+    if (!connack.sessionPresent) inbound.forget();
+    const gate = link.gate;
+    await subscriptions.restore();
+    if (gate !== link.gate || !mqtt.connected || closing !== undefined) return;
+    const theirs = connack.properties?.receiveMaximum ?? IN_FLIGHT_MAX;
+    change('online');
+    outbox.open(Math.min(IN_FLIGHT_MAX, theirs));
+  });
+  mqtt.on('close', () => {
+    outbox.pause();
+    subscriptions.pause();
+    change('offline');
+  });
+  async function connect(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      listeners.add(() => resolve());
+      link.onFailed = resolve;
+      mqtt.connect();
+    });
+  }
+  let started: Promise<void> | undefined;
+  const start = () => {
+    started ??= closing ?? connect();
+    return started;
+  };
+  if (options.start !== 'later') await start();
+
+  return {
+    kind: 'external',
+    address: place.address,
+    get state() {
+      return state;
+    },
+    get protocol() {
+      if (state === 'offline') return undefined;
+      return mqtt.options.protocolVersion === 5 ? '5' : '3.1.1';
+    },
+    start,
+    onState(tell) {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
+    async publish(message) {
+      checkTopic(message.topic);
+      if (closing !== undefined) {
+        throw new LedgeError(
+          'closed',
+          `Cannot publish on "${message.topic}": the client is closed`,
+        );
+      }
+      await outbox.push(message);
+    },
+    async subscribe(filter, { qos }, handler) {
+      checkFilter(filter);
+      if (closing !== undefined) {
+        throw new LedgeError('closed', `Cannot subscribe to "${filter}": the client is closed`);
+      }
+      return subscriptions.add(filter, qos, handler);
+    },
+    [Symbol.asyncDispose]() {
+      closing ??= close({ mqtt, outbox, link, online: state === 'online' });
+      return closing;
+    },
+  };
+}
+
+/** What is known of the present connection, or of the last one. */
+interface Link {
+  gate: AckGate | undefined;
+  /** The code of the broker's CONNACK on this connection. */
+  connackCode: number | undefined;
+  error: Error | undefined;
+  /** What was told last, so that it is told once. */
+  told: string | undefined;
+  /** Called when an attempt has failed and the next one waits. */
+  onFailed: () => void;
+}
+
+function createLink(
+  options: ClientOptions,
+  place: BrokerAddress,
+  inbound: Inbound,
+): { readonly mqtt: MqttClient; readonly link: Link } {
+  const attempts = createAttempts(Math.random);
+  const link: Link = {
+    gate: undefined,
+    connackCode: undefined,
+    error: undefined,
+    told: undefined,
+    onFailed: () => {},
+  };
+  const onClosed = (gate: AckGate, error: Error | null) => {
+    if (gate !== link.gate) return;
+    link.error ??= error ?? undefined;
+    const { connackCode } = link;
+    const next = attempts.after({ opened: gate.opened, connackCode });
+    // The library reads both when it sets up the next attempt, which follows this.
+    mqtt.options.reconnectPeriod = next.delayMs;
+    mqtt.options.protocolVersion = next.version;
+    if (next.reason === 'fallback') return;
+    if (!mqtt.disconnecting) tellProblem(options, place, link);
+    link.onFailed();
+  };
+  const openStream = () => {
+    const gate = new AckGate(place.open(), { openEvent: place.openEvent, onClosed });
+    link.gate = gate;
+    link.connackCode = undefined;
+    link.error = undefined;
+    inbound.connect(gate);
+    return gate;
+  };
+  const mqtt = new MqttClient(openStream, mqttOptions(options, place));
+  mqtt.on('packetreceive', (packet) => {
+    if (packet.cmd === 'publish') {
+      inbound.take(packet as InboundPublish);
+    } else if (packet.cmd === 'pubrel') {
+      if (packet.messageId !== undefined) inbound.release(packet.messageId);
+    } else if (packet.cmd === 'connack') {
+      link.connackCode = packet.reasonCode ?? packet.returnCode ?? 0;
+      if (link.connackCode === 0) link.told = undefined;
+    }
+  });
+  mqtt.on('error', (error) => {
+    link.error ??= error;
+    // After an error the bytes of this connection cannot be trusted to be in step.
+    link.gate?.destroy();
+  });
+  return { mqtt, link };
+}
+
+function mqttOptions(options: ClientOptions, place: BrokerAddress): IClientOptions {
+  const { clientId, will } = options;
+  const sessionSeconds = clientId === undefined ? 0 : (options.sessionSeconds ?? SESSION_SECONDS);
+  const username = options.username ?? place.username;
+  const password = options.password ?? place.password;
+  return {
+    clientId: clientId ?? `ledge-${randomBytes(6).toString('hex')}`,
+    clean: sessionSeconds === 0,
+    protocolVersion: 5,
+    protocolId: 'MQTT',
+    keepalive: KEEPALIVE_SECONDS,
+    connectTimeout: CONNECT_MS_MAX,
+    reconnectPeriod: RECONNECT_MS_MIN,
+    reconnectOnConnackError: true,
+    manualConnect: true,
+    // Subscriptions and waiting messages are kept on this side, within limits.
+    resubscribe: false,
+    queueQoSZero: false,
+    messageIdProvider: new UniqueMessageIdProvider(),
+    properties: {
+      sessionExpiryInterval: sessionSeconds,
+      receiveMaximum: options.receiveMaximum ?? RECEIVE_MAX,
+    },
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(will === undefined ? {} : { will: { ...fieldsOf(will), properties: {} } }),
+  };
+}
+
+function tellProblem(options: ClientOptions, place: BrokerAddress, link: Link): void {
+  const { connackCode, error } = link;
+  const code = error !== undefined && 'code' in error ? String(error.code) : error?.message;
+  const why =
+    connackCode === 0
+      ? 'the connection ended'
+      : connackCode === undefined
+        ? (code ?? 'it closed the connection')
+        : `it refuses the connection (code ${connackCode})`;
+  if (why === link.told) return;
+  link.told = why;
+  const message = `Cannot reach the broker ${place.address}: ${why}; trying again`;
+  options.onProblem?.(
+    new LedgeError('unavailable', message, { cause: error, retriable: true, context: { why } }),
+  );
+}
+
+/** A PUBREL that a broker does not know: it had the message, and has forgotten the exchange. */
+const PACKET_ID_UNKNOWN = 0x92;
+
+function send(mqtt: MqttClient, message: Message, done: (error?: LedgeError) => void): void {
+  const { topic, payload, qos, retain, properties } = fieldsOf(message);
+  const bytesMax = mqtt.serverProperties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+  if (payload.length + 2 * topic.length > bytesMax) {
+    const text = `Cannot publish on "${topic}": the broker takes packets of ${bytesMax} bytes`;
+    done(new LedgeError('payload-too-large', text, { context: { topic, bytesMax } }));
+    return;
+  }
+  const how = { qos, retain, ...(properties === undefined ? {} : { properties }) };
+  mqtt.publish(topic, payload, how, (cause) => {
+    const code = cause !== undefined && cause !== null && 'code' in cause ? cause.code : undefined;
+    if (!cause || code === PACKET_ID_UNKNOWN) {
+      done();
+      return;
+    }
+    const text = `Cannot publish on "${topic}": the broker refuses it (${cause.message})`;
+    done(new LedgeError('unavailable', text, { cause, context: { topic } }));
+  });
+}
+
+async function subscribe(
+  mqtt: MqttClient,
+  requests: readonly FilterRequest[],
+): Promise<readonly FilterOutcome[]> {
+  const outcomes = new Map<FilterRequest, FilterOutcome>();
+  const packets: Promise<void>[] = [];
+  for (const batch of alikeBatches(requests)) {
+    const first = batch[0];
+    if (first === undefined) continue;
+    const filters = batch.map(({ filter }) => filter);
+    const how = { qos: first.qos, nl: false, rap: false, rh: first.retained === 'send' ? 0 : 1 };
+    const answered = new Promise<void>((resolve) => {
+      mqtt.subscribe(filters, how, (error, _, suback) => {
+        for (const [at, request] of batch.entries()) {
+          const code = suback?.granted[at];
+          const refused = typeof code === 'number' && code >= 0x80;
+          const missing = error !== null && error !== undefined && code === undefined;
+          outcomes.set(request, refused ? 'refused' : missing ? 'lost' : 'granted');
+        }
+        resolve();
+      });
+    });
+    packets.push(answered);
+  }
+  await Promise.all(packets);
+  return requests.map((request) => outcomes.get(request) ?? 'lost');
+}
+
+/** Groups requests that can share a SUBSCRIBE. */
+function alikeBatches(requests: readonly FilterRequest[]): FilterRequest[][] {
+  const batches: FilterRequest[][] = [];
+  const open = new Map<string, FilterRequest[]>();
+  for (const request of requests) {
+    const key = `${request.qos} ${request.retained}`;
+    let batch = open.get(key);
+    if (batch === undefined || batch.length >= FILTERS_PER_PACKET) {
+      batch = [];
+      batches.push(batch);
+      open.set(key, batch);
+    }
+    batch.push(request);
+  }
+  return batches;
+}
+
+interface Closing {
+  readonly mqtt: MqttClient;
+  readonly outbox: Outbox;
+  readonly link: Link;
+  readonly online: boolean;
+}
+
+async function close({ mqtt, outbox, link, online }: Closing): Promise<void> {
+  if (link.gate === undefined) {
+    outbox.close();
+    return;
+  }
+  if (online) await within(CLOSE_MS_MAX, outbox.idle());
+  const unanswered = outbox.inFlight > 0;
+  outbox.close();
+  // Without a DISCONNECT the broker publishes the last will: right where it never answered.
+  const ended = new Promise<void>((resolve) => {
+    mqtt.end(!online || unanswered, {}, () => resolve());
+  });
+  await within(CLOSE_MS_MAX, ended);
+  link.gate?.destroy();
+}
+
+async function within(msMax: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, msMax);
+  });
+  await Promise.race([work, over]);
+  clearTimeout(timer);
+}

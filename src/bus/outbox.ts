@@ -1,0 +1,149 @@
+import { LedgeError } from '../std/error.ts';
+import type { Message } from './bus.ts';
+
+/** Bounds of what waits to be sent to a broker, in flight included. */
+export interface OutboxOptions {
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+  /** Writes one message; calls back once it is handed over, or with what prevented that. */
+  readonly send: (message: Message, done: (error?: LedgeError) => void) => void;
+}
+
+/** Messages on their way to a broker, in order, kept while it is away. */
+export interface Outbox {
+  /** Resolves when handed over; fails with `overflow` over the limits and `closed` after `close`. */
+  push(message: Message): Promise<void>;
+  /** Sends from now on, at most this many messages at a time. */
+  open(inFlightMax: number): void;
+  /** Keeps messages from now on. A QoS 0 message that was being written counts as handed over. */
+  pause(): void;
+  /** Resolves when nothing waits and nothing is in flight. */
+  idle(): Promise<void>;
+  /** Fails everything that waits and everything that comes later. */
+  close(): void;
+  readonly inFlight: number;
+}
+
+interface Entry {
+  readonly message: Message;
+  readonly resolve: () => void;
+  readonly reject: (error: LedgeError) => void;
+  state: 'waiting' | 'sent' | 'over';
+}
+
+/** Creates an outbox that keeps until it is opened. */
+export function createOutbox(options: OutboxOptions): Outbox {
+  const waiting = createQueue<Entry>();
+  const inFlight = new Set<Entry>();
+  let bytes = 0;
+  let inFlightMax = 0;
+  let closed = false;
+  let whenIdle: Array<() => void> = [];
+
+  function finish(entry: Entry, error?: LedgeError): void {
+    if (entry.state === 'over') return;
+    entry.state = 'over';
+    inFlight.delete(entry);
+    bytes -= entry.message.payload.byteLength;
+    if (error === undefined) entry.resolve();
+    else entry.reject(error);
+    pump();
+  }
+
+  function pump(): void {
+    while (inFlight.size < inFlightMax) {
+      const entry = waiting.shift();
+      if (entry === undefined) break;
+      entry.state = 'sent';
+      inFlight.add(entry);
+      options.send(entry.message, (error) => finish(entry, error));
+    }
+    if (inFlight.size > 0 || waiting.size > 0) return;
+    const resolvers = whenIdle;
+    whenIdle = [];
+    for (const resolve of resolvers) resolve();
+  }
+
+  return {
+    get inFlight() {
+      return inFlight.size;
+    },
+    push(message) {
+      if (closed) return Promise.reject(closedError(message));
+      const after = bytes + message.payload.byteLength;
+      const full = waiting.size + inFlight.size >= options.messagesMax;
+      if (full || (bytes > 0 && after > options.bytesMax)) {
+        return Promise.reject(overflowError(message, options));
+      }
+      bytes = after;
+      return new Promise((resolve, reject) => {
+        waiting.push({ message, resolve, reject, state: 'waiting' });
+        pump();
+      });
+    },
+    open(max) {
+      inFlightMax = max;
+      pump();
+    },
+    pause() {
+      inFlightMax = 0;
+      for (const entry of [...inFlight]) if (entry.message.qos === 0) finish(entry);
+    },
+    idle() {
+      return new Promise((resolve) => {
+        whenIdle.push(resolve);
+        pump();
+      });
+    },
+    close() {
+      closed = true;
+      inFlightMax = 0;
+      for (const entry of [...inFlight]) finish(entry, closedError(entry.message));
+      for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) {
+        finish(entry, closedError(entry.message));
+      }
+    },
+  };
+}
+
+interface Queue<Item> {
+  readonly size: number;
+  push(item: Item): void;
+  shift(): Item | undefined;
+}
+
+/** First in, first out, in two arrays: taking one out stays cheap with thousands in it. */
+function createQueue<Item>(): Queue<Item> {
+  let front: Item[] = [];
+  let back: Item[] = [];
+  return {
+    get size() {
+      return front.length + back.length;
+    },
+    push(item) {
+      back.push(item);
+    },
+    shift() {
+      if (front.length === 0) {
+        front = back.reverse();
+        back = [];
+      }
+      return front.pop();
+    },
+  };
+}
+
+function overflowError(message: Message, limits: OutboxOptions): LedgeError {
+  const { topic } = message;
+  const { messagesMax, bytesMax } = limits;
+  const text = `Cannot publish on "${topic}": the queue to the broker is full`;
+  const limit = `${messagesMax} messages or ${bytesMax} bytes`;
+  return new LedgeError('overflow', `${text} (${limit})`, {
+    retriable: true,
+    context: { topic, messagesMax, bytesMax },
+  });
+}
+
+function closedError(message: Message): LedgeError {
+  return new LedgeError('closed', `Cannot publish on "${message.topic}": the client is closed`);
+}

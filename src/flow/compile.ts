@@ -98,6 +98,12 @@ export async function compileFlow(
   return { kind: 'ok', value: parts };
 }
 
+/** The problems of the steps' own configuration, types aside; opens nothing. */
+export function checkSteps(flow: FlowFile, source: YamlFile, stages: Registry): readonly Problem[] {
+  const parsed = parseSteps(flow, source, { stages, decode: [] });
+  return parsed.kind === 'ok' ? [] : parsed.problems;
+}
+
 async function compileStep(
   draft: StepDraft,
   context: StageContext,
@@ -122,7 +128,7 @@ async function compileStep(
 function parseSteps(
   flow: FlowFile,
   source: YamlFile,
-  options: CompileOptions,
+  options: Pick<CompileOptions, 'stages' | 'decode'>,
 ): Parsed<StepDraft[]> {
   const problems: Problem[] = [];
   const drafts: StepDraft[] = [];

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { compileTopicPattern, type TopicPattern } from '../bus/topics.ts';
 import { loadSource, type Source } from '../devices/source.ts';
-import { compileFlow, type Registry } from '../flow/compile.ts';
+import { checkSteps, compileFlow, type Registry } from '../flow/compile.ts';
 import type { PlanParts } from '../flow/plan.ts';
 import type { Keep } from '../flow/queue.ts';
 import { type FlowFile, type FlowSource, flowSchema } from '../flow/schema.ts';
@@ -65,7 +65,10 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
   const file = parseWith(flowSchema, yaml.value);
   if (file.kind === 'problems') return file;
   const source = await resolveSource(file.value.source, yaml.value, context);
-  if (source.kind === 'problems') return source;
+  if (source.kind === 'problems') {
+    const steps = checkSteps(file.value, yaml.value, context.stages);
+    return { kind: 'problems', problems: [...source.problems, ...steps] };
+  }
   const { decode, inFlightMax, ...intake } = source.value;
   const compiled = await compile(file.value, yaml.value, {
     name,

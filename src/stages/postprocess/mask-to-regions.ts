@@ -51,12 +51,13 @@ export const maskToRegions = defineStage({
     if (config.high <= config.low) {
       throw new FieldError('high', config.high, `more than \`low\`, ${config.low}`);
     }
-    checkGrid(oneTensorType(input));
+    const axis = checkGrid(oneTensorType(input));
     return {
       output: { kind: 'result', of: 'regions' },
       scope: 'shared',
       open: () => ({
-        run: (value) => emit({ kind: 'result', result: describeGrid(readGrid(value), config) }),
+        run: (value) =>
+          emit({ kind: 'result', result: describeGrid(readGrid(value, axis), config) }),
       }),
     };
   },
@@ -91,13 +92,14 @@ function describeHeat(grid: NumberGrid, { heatmap, heatmapSideMax, low, high }: 
   };
 }
 
-function checkGrid(type: TensorType): void {
+function checkGrid(type: TensorType): number {
   const axis = rowAxis(type.shape);
   const [height = FREE, width = FREE] = axis === undefined ? [] : type.shape.slice(axis, axis + 2);
   const known = height !== FREE && width !== FREE;
   if (axis === undefined || (known && height * width > CELLS_MAX)) {
     throw new FieldError('', formatType(type), `one map [h, w] of at most ${CELLS_MAX} cells`);
   }
+  return axis;
 }
 
 /** Where the rows stand in [h, w], [1, h, w], [h, w, 1], [1, 1, h, w] or [1, h, w, 1]. */
@@ -110,9 +112,8 @@ function rowAxis(shape: readonly number[]): number | undefined {
   return undefined;
 }
 
-function readGrid(value: Value): NumberGrid {
+function readGrid(value: Value, axis: number): NumberGrid {
   const tensor = oneTensor(value);
-  const axis = rowAxis(tensor.shape) ?? 0;
   const [height = 0, width = 0] = tensor.shape.slice(axis, axis + 2);
   if (width * height !== tensor.data.length || width * height > CELLS_MAX) {
     throw new LedgeError(

@@ -1,0 +1,112 @@
+import { relative } from 'node:path';
+import { listModels } from '../../models/store.ts';
+import { flowsFolder } from '../../node/node.ts';
+import { type Inspection, inspectModel, type OnnxSummary } from '../../onnx/inspect.ts';
+import { FREE, type NamedTensorSpec } from '../../tensor/tensor.ts';
+import type { Arguments, Command, Terminal } from '../command.ts';
+import { formatTable } from '../table.ts';
+
+/** `ledge model`: which models there are, and what one is and whether it would be run. */
+export const model: Command = {
+  summary: 'List models, or say what one is and whether it would be run',
+  usage: 'model list [folder] [--json] | model inspect <file> [--json]',
+  options: { json: { type: 'boolean' } },
+  optionHelp: { json: 'the answer as JSON' },
+  examples: [
+    'ledge model list',
+    'ledge model inspect flows/keyword-spotting/model.onnx',
+    'ledge model inspect model.onnx --json',
+  ],
+  async run(args, terminal) {
+    const [action, target, ...rest] = args.positionals;
+    if (action === 'list' && rest.length === 0) return list(target, args, terminal);
+    if (action === 'inspect' && target !== undefined && rest.length === 0) {
+      return inspect(target, args, terminal);
+    }
+    terminal.stderr.write(`Usage: ledge ${model.usage}\n`);
+    return 2;
+  },
+};
+
+async function list(folder: string | undefined, args: Arguments, terminal: Terminal) {
+  const root = folder ?? (await flowsFolder({}));
+  const found = await listModels(root);
+  const models = found.map((one) =>
+    one.kind === 'model'
+      ? {
+          path: one.path,
+          name: one.manifest.name,
+          version: one.manifest.version,
+          precision: one.manifest.precision,
+          labels: one.manifest.labels?.length ?? 0,
+          licence: one.manifest.licence ?? '',
+        }
+      : { path: one.path, problem: one.error.message },
+  );
+  if (args.values.json === true) terminal.stdout.write(`${JSON.stringify({ models })}\n`);
+  else if (models.length === 0) terminal.stdout.write(`There are no models under ${root}\n`);
+  else {
+    const rows = models.map(({ path, ...fields }) => ({
+      path: relative('', path),
+      ...Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, String(value)])),
+    }));
+    terminal.stdout.write(formatTable(rows));
+  }
+  return found.some(({ kind }) => kind === 'invalid') ? 1 : 0;
+}
+
+async function inspect(file: string, args: Arguments, terminal: Terminal) {
+  const inspection = await inspectModel(file);
+  const { summary, problems } = inspection;
+  const admitted = problems.length === 0;
+  if (args.values.json === true) {
+    const answer = { file, admitted, problems, ...(summary && figuresOf(summary)) };
+    terminal.stdout.write(`${JSON.stringify(answer)}\n`);
+  } else terminal.stdout.write(reportOf(file, inspection));
+  return admitted ? 0 : 1;
+}
+
+/** A summary as machines read it: free dimensions are `N`, as in model.yaml. */
+function figuresOf(summary: OnnxSummary) {
+  const { fileBytes, opsets, inputs, outputs, ...rest } = summary;
+  return {
+    inputs: inputs.map(withNames),
+    outputs: outputs.map(withNames),
+    opset: opsets[''] ?? null,
+    opsets,
+    size: fileBytes,
+    ...rest,
+  };
+}
+
+function withNames({ name, type, shape }: NamedTensorSpec) {
+  return { name, type, shape: shape.map((size) => (size === FREE ? 'N' : size)) };
+}
+
+function reportOf(file: string, { summary, problems }: Inspection): string {
+  const lines = [file];
+  const tell = (title: string, text: string) => lines.push(`  ${title.padEnd(12)}${text}`);
+  if (summary !== undefined) {
+    for (const spec of summary.inputs) tell('input', formatSpec(spec));
+    for (const spec of summary.outputs) tell('output', formatSpec(spec));
+    const opsets = Object.entries(summary.opsets);
+    tell(
+      'opset',
+      opsets.map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`).join(', '),
+    );
+    tell('precision', summary.precision);
+    tell('parameters', summary.parameters.toLocaleString('en'));
+    tell('size', `${summary.fileBytes.toLocaleString('en')} bytes`);
+    const operators = Object.entries(summary.operators).sort((a, b) => b[1] - a[1]);
+    tell('operators', operators.map(([name, count]) => `${name} ${count}`).join(', '));
+    if (summary.producer !== '') tell('made by', summary.producer);
+  }
+  tell('admitted', problems.length === 0 ? 'yes' : 'no');
+  for (const { where, message } of problems) tell('problem', `${where}: ${message}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function formatSpec(spec: NamedTensorSpec): string {
+  const { name, type, shape } = withNames(spec);
+  return `${name} ${type} [${shape.join(', ')}]`;
+}

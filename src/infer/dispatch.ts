@@ -58,12 +58,19 @@ export function createDispatch({ nextId, again, free }: DispatchOptions): Dispat
   return (deployment, thread, runs) => {
     const { runs: parts, slab, transfer } = pack(runs, deployment.inputs, slabs);
     let rows = 0;
-    for (const run of runs) for (const request of run) rows += request.rows;
+    let isSuspect = false;
+    for (const run of runs) {
+      for (const request of run) {
+        rows += request.rows;
+        isSuspect ||= request.losses > 0;
+      }
+    }
     thread.send({
       message: { kind: 'run', id: nextId(), model: deployment.id, runs: parts, slab },
       transfer,
       timeoutMs: runs[0]![0]!.options.timeoutMs,
-      expectedMs: rows * (deployment.rowMs ?? Number.POSITIVE_INFINITY),
+      // Nobody is sent behind a request that may take its worker down.
+      expectedMs: isSuspect ? Number.POSITIVE_INFINITY : rows * (deployment.rowMs ?? Infinity),
       answered(answer: FromWorker) {
         if (answer.kind !== 'ran') throw new Error(`a run was answered with ${answer.kind}`);
         if (answer.slab !== undefined) slabs.give(answer.slab);

@@ -164,7 +164,12 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     open,
     stats: () => ({
       models: [...deployments].map(modelStats),
-      workers: threads.map(({ inFlight, running, restarts }) => ({ inFlight, running, restarts })),
+      workers: threads.map(({ inFlight, running, restarts, abandoned }) => ({
+        inFlight,
+        running,
+        restarts,
+        abandoned,
+      })),
       memoryBytes: memoryBytes(),
       memoryBytesMax: options.memoryBytesMax,
     }),

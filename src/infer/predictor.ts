@@ -67,6 +67,8 @@ export interface WorkerStats {
   readonly inFlight: number;
   readonly running: boolean;
   readonly restarts: number;
+  /** Workers that were given up and are still inside the runtime, with their memory. */
+  readonly abandoned: number;
 }
 
 export interface PoolStats {

@@ -43,8 +43,22 @@ export interface UnloadMessage {
   readonly model: number;
 }
 
-/** What the pool says to a worker. Every message has an answer with its id, in order. */
-export type ToWorker = LoadMessage | RunMessage | UnloadMessage;
+/**
+ * The last message: the worker ends by itself. It is never terminated from outside: that aborts the
+ * whole process when the worker is inside the runtime at that moment.
+ */
+export interface QuitMessage {
+  readonly kind: 'quit';
+}
+
+/** What the pool says to a worker. Every message but `quit` has an answer with its id, in order. */
+export type ToWorker = LoadMessage | RunMessage | UnloadMessage | QuitMessage;
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  /** An Int32Array of one; not 0: the worker was given up, runs that it has not begun are not its. */
+  readonly retired: SharedArrayBuffer;
+}
 
 /** What was measured while a model warmed up. */
 export interface WarmUp {

@@ -90,7 +90,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         readyAtMs = Math.min(readyAtMs, headReadyAtMs);
         continue;
       }
-      const found = freeThread(deployment);
+      const found = freeThread(deployment, head);
       if (found === undefined) continue;
       choice = { deployment, head, ...found };
       rank = head.rank;
@@ -159,8 +159,11 @@ function rowsMax({ rowMs }: Deployment, { options: { batch } }: Request): number
   return Math.max(1, Math.min(batch.sizeMax, Math.floor(BATCH_MS_MAX / rowMs)));
 }
 
-/** An idle thread, else one that will soon be. */
-function freeThread(deployment: Deployment): { thread: Thread; idle: number } | undefined {
+/** An idle thread, else one that will soon be; only an idle one for whoever lost a worker before. */
+function freeThread(
+  deployment: Deployment,
+  head: Request,
+): { thread: Thread; idle: number } | undefined {
   let free: Thread | undefined;
   let ahead: Thread | undefined;
   let idle = 0;
@@ -173,7 +176,7 @@ function freeThread(deployment: Deployment): { thread: Thread; idle: number } | 
       if (ahead === undefined || thread.expectedMs < ahead.expectedMs) ahead = thread;
     }
   }
-  const thread = free ?? ahead;
+  const thread = free ?? (head.losses > 0 ? undefined : ahead);
   return thread && { thread, idle };
 }
 

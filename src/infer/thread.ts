@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import type { FromWorker, ToWorker } from './protocol.ts';
+import type { FromWorker, QuitMessage, ToWorker, WorkerStart } from './protocol.ts';
 
 /** A worker that dies before it has answered anything is started again after this, then doubled. */
 const RESTART_MS_MIN = 100;
@@ -17,7 +17,7 @@ export interface Loss {
 
 /** One message to a worker and what becomes of it. */
 export interface Errand {
-  readonly message: ToWorker;
+  readonly message: Exclude<ToWorker, QuitMessage>;
   readonly transfer: readonly ArrayBuffer[];
   /** From the moment the worker begins with it. */
   readonly timeoutMs: number;
@@ -36,8 +36,13 @@ export interface Thread {
   /** False while a worker that keeps dying waits for its next start. */
   readonly running: boolean;
   readonly restarts: number;
+  /** Workers that were given up and are still inside the runtime. */
+  readonly abandoned: number;
   send(errand: Errand): void;
-  /** Waits for errands in flight, at most so long, then ends the worker. Idempotent. */
+  /**
+   * Waits for errands in flight and then for the workers to end, each at most so long. What is
+   * inside the runtime after that goes on by itself to the end of its run. Idempotent.
+   */
   close(drainMsMax: number): Promise<void>;
 }
 
@@ -57,23 +62,24 @@ export function workerFile(): string {
 /** Starts a worker and keeps one running until it is closed. */
 export function openThread({ index, file, replaced }: ThreadOptions): Thread {
   const errands: Errand[] = [];
+  const leaving = new Set<Promise<void>>();
   let restarts = 0;
   let startsInVain = 0;
   let timer: NodeJS.Timeout | undefined;
-  let worker: Worker | undefined;
+  let live: LiveWorker | undefined;
   let closing: Promise<void> | undefined;
   let drained: (() => void) | undefined;
 
   function start(): void {
-    const started = new Worker(file, { execArgv: [], name: `ledge-infer-${index}` });
-    worker = started;
-    let cause: unknown = new Error('the worker ended');
-    started.on('message', receive);
-    started.on('error', (error) => {
-      cause = error;
+    const started = startWorker(file, index);
+    live = started;
+    started.worker.on('message', (answer: FromWorker) => {
+      if (live === started) receive(answer);
     });
-    started.on('exit', () => {
-      if (worker === started) replace('worker-crashed', cause);
+    void started.ended.then((cause) => {
+      if (live !== started) return;
+      live = undefined;
+      replace('worker-crashed', cause);
     });
   }
 
@@ -95,14 +101,14 @@ export function openThread({ index, file, replaced }: ThreadOptions): Thread {
       // Where this thread was busy itself, the answer may already be waiting to be read.
       setImmediate(() => {
         if (errands[0] !== errand) return;
-        const cause = new Error(`no answer within ${errand.timeoutMs} ms`);
-        replace('timeout', cause);
+        retire();
+        replace('timeout', new Error(`no answer within ${errand.timeoutMs} ms`));
       });
     }, errand.timeoutMs);
   }
 
+  /** Settles what the last worker left and starts the next. */
   function replace(code: Loss['code'], cause: unknown): void {
-    end();
     const lost = errands.splice(0);
     clearTimeout(timer);
     if (closing === undefined) {
@@ -127,28 +133,26 @@ export function openThread({ index, file, replaced }: ThreadOptions): Thread {
     else setTimeout(again, Math.min(delayMs, RESTART_MS_MAX));
   }
 
-  /** A worker inside a native run ends only when that run does; nobody waits for it. */
-  function end(): void {
-    const ended = worker;
-    worker = undefined;
-    ended?.removeAllListeners('message');
-    ended?.terminate().catch(() => undefined);
+  /** Lets the worker end when it can: the last message it reads. */
+  function retire(): void {
+    if (live === undefined) return;
+    const { worker, retired, ended } = live;
+    live = undefined;
+    Atomics.store(retired, 0, 1);
+    worker.postMessage({ kind: 'quit' } satisfies QuitMessage);
+    const left = ended.then(() => void leaving.delete(left));
+    leaving.add(left);
   }
 
   async function drainAndEnd(drainMsMax: number): Promise<void> {
-    if (errands.length > 0) {
-      await new Promise<void>((resolve) => {
-        const limit = setTimeout(resolve, drainMsMax);
-        drained = () => {
-          clearTimeout(limit);
-          resolve();
-        };
-      });
-    }
-    if (errands.length > 0) return replace('closed', new Error('closed while it ran'));
-    const ended = worker;
-    worker = undefined;
-    await ended?.terminate();
+    const idle = new Promise<void>((resolve) => {
+      drained = resolve;
+      if (errands.length === 0) resolve();
+    });
+    await within(drainMsMax, idle);
+    retire();
+    replace('closed', new Error('closed while it ran'));
+    await within(drainMsMax, Promise.all(leaving));
   }
 
   const thread: Thread = {
@@ -160,16 +164,19 @@ export function openThread({ index, file, replaced }: ThreadOptions): Thread {
       return errands.reduce((sum, errand) => sum + errand.expectedMs, 0);
     },
     get running() {
-      return worker !== undefined;
+      return live !== undefined;
     },
     get restarts() {
       return restarts;
     },
+    get abandoned() {
+      return leaving.size;
+    },
     send(errand) {
-      if (worker === undefined) {
+      if (live === undefined) {
         return errand.lost({ code: 'worker-crashed', started: false, cause: undefined });
       }
-      worker.postMessage(errand.message, errand.transfer);
+      live.worker.postMessage(errand.message, errand.transfer);
       errands.push(errand);
       if (errands.length === 1) watch();
     },
@@ -180,4 +187,35 @@ export function openThread({ index, file, replaced }: ThreadOptions): Thread {
   };
   start();
   return thread;
+}
+
+interface LiveWorker {
+  readonly worker: Worker;
+  readonly retired: Int32Array;
+  /** Resolves with the reason when the worker has ended. */
+  readonly ended: Promise<unknown>;
+}
+
+function startWorker(file: string, index: number): LiveWorker {
+  const shared = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const workerData: WorkerStart = { retired: shared };
+  const worker = new Worker(file, { execArgv: [], name: `ledge-infer-${index}`, workerData });
+  const ended = new Promise<unknown>((resolve) => {
+    let cause: unknown = new Error('the worker ended');
+    worker.on('error', (error) => {
+      cause = error;
+    });
+    worker.on('exit', () => resolve(cause));
+  });
+  return { worker, retired: new Int32Array(shared), ended };
+}
+
+/** Waits for a promise, at most so long. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
 }

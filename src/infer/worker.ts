@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { isMainThread, parentPort } from 'node:worker_threads';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { NamedTensorSpec, TensorData } from '../tensor/tensor.ts';
 import { arrayOf, elementBytes, elementCount, FREE } from '../tensor/tensor.ts';
 import type {
@@ -12,6 +12,7 @@ import type {
   RunResult,
   ToWorker,
   WarmUp,
+  WorkerStart,
 } from './protocol.ts';
 import type { Session } from './session.ts';
 import { openSession, warmUpRuntime } from './session.ts';
@@ -34,6 +35,7 @@ if (isMainThread || parentPort === null) {
   throw new Error('infer/worker runs in a worker thread: inference would block the event loop');
 }
 const port = parentPort;
+const retired = new Int32Array((workerData as WorkerStart).retired);
 const sessions = new Map<number, Session>();
 
 // Messages wait for the one before: the pool counts on answers in order.
@@ -52,6 +54,9 @@ async function handle(message: ToWorker): Promise<void> {
       await sessions.get(message.model)?.release();
       sessions.delete(message.model);
       return answer({ kind: 'unloaded', id: message.id });
+    case 'quit':
+      for (const session of sessions.values()) await session.release();
+      port.close();
   }
 }
 
@@ -66,6 +71,7 @@ async function run({ id, model, runs, slab }: RunMessage): Promise<void> {
   const results: RunResult[] = [];
   const transfer: ArrayBuffer[] = slab === undefined ? [] : [slab];
   for (const parts of runs) {
+    if (Atomics.load(retired, 0) !== 0) return;
     try {
       const outputs = await session.run(parts);
       for (const { data } of outputs) transfer.push(data.buffer as ArrayBuffer);

@@ -2,45 +2,46 @@ import { subgraphsOf } from './graph.ts';
 import type { ModelProblem } from './inspect.ts';
 import type { Graph, Node } from './proto.ts';
 
-/** Whether a name is defined here or in a graph around. */
-type Scope = (name: string) => boolean;
+/** The names of the graphs around a subgraph. */
+interface Scope {
+  /** Whether a name can be read from inside. */
+  readonly defines: (name: string) => boolean;
+  /** Whether it was defined before the node that runs the subgraph. */
+  readonly definesBefore: (name: string) => boolean;
+}
+
+const NOTHING_AROUND: Scope = { defines: () => false, definesBefore: () => false };
 
 /**
  * Names that are defined twice or never, and nodes that wait for themselves. Nodes need not be sorted:
- * onnxruntime sorts them. `outer` knows the names of the graphs around this one.
+ * onnxruntime sorts them. A subgraph must not define again what was there before it.
  */
-export function checkNames(graph: Graph, outer: Scope = () => false): ModelProblem[] {
+export function checkNames(graph: Graph, outer = NOTHING_AROUND): ModelProblem[] {
   const problems: ModelProblem[] = [];
-  const defined = new Set<string>();
-  const define = (names: readonly (string | undefined)[], what: string) => {
-    for (const name of names) {
-      if (name === undefined || name === '') continue;
-      if (defined.has(name)) problems.push({ where: name, message: `${what} has a name taken` });
-      defined.add(name);
+  const starts = namesAtStart(graph, problems);
+  const defined = new Set(starts);
+  for (const name of graph.nodes.flatMap(({ outputs }) => outputs)) {
+    if (name === '') continue;
+    if (defined.has(name) || outer.definesBefore(name)) {
+      problems.push({ where: name, message: 'the output of a node has a name taken' });
     }
-  };
-  const inputs = graph.inputs.map(({ name }) => name);
-  define(inputs, 'the input');
-  const isInput = new Set(inputs);
-  const constants = graph.initializers.map(({ name }) => name);
-  if (new Set(constants).size < constants.length) {
-    problems.push({ where: 'initialisers', message: 'two of them have the same name' });
+    defined.add(name);
   }
-  for (const name of new Set(constants)) if (!isInput.has(name)) define([name], 'the initialiser');
-  define(
-    graph.nodes.flatMap(({ outputs }) => outputs),
-    'the output of a node',
-  );
-  const visible: Scope = (name) => defined.has(name) || outer(name);
+  const before = new Set(starts);
+  const scope: Scope = {
+    defines: (name) => defined.has(name) || outer.defines(name),
+    definesBefore: (name) => before.has(name) || outer.definesBefore(name),
+  };
   for (const node of graph.nodes) {
     for (const name of node.inputs) {
-      if (name !== '' && !visible(name)) {
+      if (name !== '' && !scope.defines(name)) {
         problems.push({ where: placeOf(node), message: `its input "${name}" is not defined` });
       }
     }
     for (const inner of subgraphsOf(node)) {
-      for (const one of checkNames(inner, visible)) problems.push(one);
+      for (const one of checkNames(inner, scope)) problems.push(one);
     }
+    for (const name of node.outputs) before.add(name);
   }
   for (const { name } of graph.outputs) {
     if (!defined.has(name ?? '')) {
@@ -48,6 +49,21 @@ export function checkNames(graph: Graph, outer: Scope = () => false): ModelProbl
     }
   }
   return [...problems, ...checkCycles(graph.nodes)];
+}
+
+/** Inputs and initialisers: an initialiser may have the name of an input, which is then optional. */
+function namesAtStart(graph: Graph, problems: ModelProblem[]): Set<string> {
+  const names = new Set<string>();
+  for (const { name = '' } of graph.inputs) {
+    if (names.has(name)) problems.push({ where: name, message: 'the input has a name taken' });
+    names.add(name);
+  }
+  const constants = graph.initializers.map(({ name = '' }) => name);
+  if (new Set(constants).size < constants.length) {
+    problems.push({ where: 'initialisers', message: 'two of them have the same name' });
+  }
+  for (const name of constants) names.add(name);
+  return names;
 }
 
 /** A node as a report names it. */

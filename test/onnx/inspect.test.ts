@@ -56,6 +56,13 @@ function functionOf(name: string, calls: readonly string[]): ModelFunction {
   return { ...NONE, name, domain: 'own', inputs: ['a'], outputs: ['b'], nodes, opsetImports };
 }
 
+function branchTo(name: string) {
+  return graph({
+    nodes: [node('Abs', [['x'], [name]])],
+    outputs: [valueInfo(name, 'float32', [4])],
+  });
+}
+
 describe('the summary of a model', () => {
   test('tells inputs, outputs, operators, size and precision', async () => {
     const bytes = modelBytes(matmulModel({ inputs: 3, outputs: 2 }));
@@ -226,6 +233,20 @@ describe('a model is refused', () => {
       model({ nodes: [node('Add', [['x', 'z'], ['y']]), node('Relu', [['y'], ['z']])], ...ends }),
       /wait for each other in a circle/,
     ],
+    [
+      'whose subgraph defines a name again',
+      model({
+        nodes: [
+          node('Relu', [['x'], ['q']]),
+          node('If', [['c'], ['y']], {
+            attributes: [attribute('then_branch', branchTo('q'))],
+          }),
+        ],
+        inputs: [x, valueInfo('c', 'bool', [])],
+        outputs: [y],
+      }),
+      /q: the output of a node has a name taken/,
+    ],
     ['whose function calls itself', withFunctions([functionOf('f', ['f'])], 'f'), /calls itself/],
     [
       'whose functions double at every step',
@@ -297,6 +318,22 @@ describe('a model is admitted', () => {
       model({
         nodes: [node('Gelu', [['x'], ['y']], { domain: 'com.microsoft' })],
         ...ends,
+      }),
+    ],
+    [
+      'whose subgraph defines a name that comes later',
+      model({
+        nodes: [
+          node('If', [['c'], ['y']], {
+            attributes: [
+              attribute('then_branch', branchTo('q')),
+              attribute('else_branch', branchTo('q')),
+            ],
+          }),
+          node('Relu', [['y'], ['q']]),
+        ],
+        inputs: [x, valueInfo('c', 'bool', [])],
+        outputs: [y],
       }),
     ],
     ['with a function of its own', withFunctions([functionOf('f', ['Relu', 'Relu'])], 'f')],

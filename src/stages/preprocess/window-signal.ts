@@ -1,0 +1,123 @@
+import type { FlowEvent } from '../../flow/event.ts';
+import {
+  type CompiledStep,
+  emit,
+  FieldError,
+  HOLD,
+  type Outcome,
+  type StageContext,
+  type Step,
+} from '../../flow/stage.ts';
+import type { TensorType } from '../../flow/value.ts';
+import {
+  createSlidingWindow,
+  type SlidingWindow,
+  type Windowing,
+  windowClip,
+} from '../../signal/sliding-window.ts';
+import { LedgeError } from '../../std/error.ts';
+import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
+import { floatsOf, requireTensor, tensorOfValue } from './tensor-input.ts';
+import type { WindowConfig } from './window.ts';
+
+/** Most elements of all windows of one value: 256 MB. */
+const ELEMENTS_MAX = 64 * 1024 * 1024;
+
+/** `window` over the first axis of a tensor. Throws FieldError. */
+export function compileSignalWindow(config: WindowConfig, context: StageContext): CompiledStep {
+  const input = requireTensor(context, { type: 'float32' });
+  if (input.shape.length === 0) throw new FieldError('', 'a scalar', 'a tensor with an axis');
+  if (config.fields !== undefined) {
+    throw new FieldError('fields', config.fields, 'no fields: the input is a tensor');
+  }
+  const windowing = windowingOf(config, input);
+  const stream = config.flush === 'stream';
+  return {
+    output: { ...input, shape: [windowing.size, ...input.shape.slice(1)] },
+    scope: stream ? 'device' : 'shared',
+    open: () => (stream ? openStream(config, windowing) : openClips(config, windowing)),
+  };
+}
+
+function windowingOf(config: WindowConfig, { sampleRateHz }: TensorType): Windowing {
+  const rows = (field: 'seconds' | 'hopSeconds'): number | undefined => {
+    const seconds = config[field];
+    if (seconds === undefined) return undefined;
+    if (sampleRateHz === undefined) {
+      throw new FieldError(field, seconds, 'rows: the sample rate of the input is not known');
+    }
+    return Math.max(1, Math.round(seconds * sampleRateHz));
+  };
+  const size = config.size ?? rows('seconds')!;
+  const hop = config.hop ?? rows('hopSeconds') ?? size;
+  return { size, hop, pad: config.pad, windowsMax: config.windowsMax };
+}
+
+function openClips(config: WindowConfig, windowing: Windowing): Step {
+  return {
+    run(value) {
+      const tensor = tensorOfValue(value);
+      if (windowing.pad === 0 && tensor.shape[0] === windowing.size) return emit(tensor);
+      const width = elementCount(tensor.shape.slice(1));
+      const bounded = boundTo(windowing, width);
+      const cut = (): Float32Array[] =>
+        windowClip(floatsOf(tensor), bounded, { width, partial: config.partial });
+      return outcomeOf(limited(cut), tensor, windowing.size);
+    },
+  };
+}
+
+function openStream(config: WindowConfig, windowing: Windowing): Step {
+  let window: SlidingWindow | undefined;
+  let row = '';
+  let last: FlowEvent | undefined;
+  const startsAfresh = (event: FlowEvent): boolean =>
+    last !== undefined &&
+    last.id !== event.id &&
+    (config.restart === 'event' || event.ts - last.ts > (config.gapSeconds ?? Infinity) * 1000);
+  return {
+    run(value, { event }) {
+      const tensor = tensorOfValue(value);
+      const width = elementCount(tensor.shape.slice(1));
+      const shape = tensor.shape.slice(1).join();
+      if (window === undefined || shape !== row) {
+        window = createSlidingWindow(boundTo(windowing, width), width);
+        row = shape;
+      } else if (startsAfresh(event)) {
+        window.restart();
+      }
+      last = event;
+      const sliding = window;
+      return outcomeOf(
+        limited(() => sliding.push(floatsOf(tensor))),
+        tensor,
+        windowing.size,
+      );
+    },
+  };
+}
+
+/** The same windows, their number bounded by the elements that they have together. */
+function boundTo(windowing: Windowing, width: number): Windowing {
+  const most = Math.floor(ELEMENTS_MAX / Math.max(1, windowing.size * width));
+  return { ...windowing, windowsMax: Math.min(windowing.windowsMax, Math.max(1, most)) };
+}
+
+function limited(cut: () => Float32Array[]): Float32Array[] {
+  try {
+    return cut();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new LedgeError(
+      'payload-too-large',
+      `Cannot cut the signal: one value completes ${error.message} (windowsMax)`,
+      { cause: error },
+    );
+  }
+}
+
+function outcomeOf(windows: readonly Float32Array[], { shape }: Tensor, size: number): Outcome {
+  const values = windows.map((data) => float32([size, ...shape.slice(1)], data));
+  if (values.length === 0) return HOLD;
+  return values.length === 1 ? emit(values[0]!) : { kind: 'emit-many', values };
+}

@@ -1,0 +1,142 @@
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openClient } from '../../src/bus/client.ts';
+import { formatTable } from '../../src/cli/table.ts';
+import { LedgeError } from '../../src/std/error.ts';
+import { packagePath } from '../../src/std/package.ts';
+import { type Dataset, type EvaluatedEvent, readDataset } from './dataset.ts';
+import { decodeFlac } from './decode-flac.ts';
+import { NODE_NAME, startNodeProcess } from './node-process.ts';
+import { groupsOf, type Metrics, scoreAll } from './score.ts';
+import { type Evaluated, type SentAll, sendAll } from './send-all.ts';
+
+const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [--json] [--limit N] [--split] [--flows DIR]
+
+Runs labelled data through a flow of a real node, over MQTT, and prints how well it did.
+  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or **/*.csv as SKAB has them
+  --json   {"flow", "events", "metrics"} alone on stdout
+  --limit  the first N events of each label or class, or the first N files of series
+  --split  figures by label, class or folder too
+  --flows  folder of flows; default the package's own
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: 'string' },
+    flows: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    limit: { type: 'string' },
+    split: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+const [flow] = positionals;
+if (values.help || flow === undefined || values.data === undefined) {
+  process.stderr.write(USAGE);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  try {
+    await evaluate(flow, values.data);
+  } catch (error) {
+    if (!(error instanceof LedgeError)) throw error;
+    process.stderr.write(`evaluate: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function evaluate(name: string, data: string): Promise<void> {
+  const limit = values.limit === undefined ? undefined : Number(values.limit);
+  const dataset = await readDataset(resolve(data), limit);
+  const { decoded, folder } = await withWav(dataset, resolve(data));
+  try {
+    const sent = await run(name, decoded.events);
+    const metrics = await scoreAll(decoded.form, sent.events);
+    const counted = sent.events.filter(({ event }) => event.counted);
+    if (values.json) {
+      process.stdout.write(`${JSON.stringify({ flow: name, events: counted.length, metrics })}\n`);
+    } else {
+      process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
+    }
+    process.stderr.write(accountOf(sent));
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The same events with FLAC files decoded; the folder must be removed afterwards. */
+async function withWav(
+  dataset: Dataset,
+  root: string,
+): Promise<{ decoded: Dataset; folder: string | undefined }> {
+  const flac = dataset.events.flatMap(({ file }) => (file?.endsWith('.flac') ? [file] : []));
+  if (flac.length === 0) return { decoded: dataset, folder: undefined };
+  const { folder, wavOf, read } = await decodeFlac(flac, root);
+  const events = dataset.events.map((event): EvaluatedEvent => {
+    const { file } = event;
+    return file?.endsWith('.flac') ? { ...event, read: () => read(wavOf(file)) } : event;
+  });
+  return { decoded: { ...dataset, events }, folder };
+}
+
+async function run(name: string, events: readonly EvaluatedEvent[]): Promise<SentAll> {
+  await using node = await startNodeProcess(resolve(values.flows ?? packagePath('flows')));
+  const found = node.flows.find((one) => one.name === name);
+  if (found?.in === undefined || found.out === undefined) {
+    const there = node.flows.map((one) => `${one.name} (${one.state ?? 'running'})`).join(', ');
+    throw new LedgeError('not-found', `Flow "${name}" does not run; there are ${there || 'none'}`);
+  }
+  await using bus = await openClient({ url: node.mqtt });
+  const topics = { node: NODE_NAME, flow: name, in: found.in, out: found.out };
+  return await sendAll(bus, topics, { events, onProgress: progress(events.length) });
+}
+
+/** A line on a terminal that is written over, every so many events. */
+function progress(total: number): (done: number) => void {
+  if (!process.stderr.isTTY) return () => undefined;
+  return (done) => {
+    if (done % 50 === 0) process.stderr.write(`\r${done}/${total} events`);
+    if (done === total) process.stderr.write('\r\u001b[K');
+  };
+}
+
+async function rowsOf(
+  form: Dataset['form'],
+  evaluated: readonly Evaluated[],
+  metrics: Metrics,
+): Promise<Record<string, string>[]> {
+  const count = (of: readonly Evaluated[]) => of.filter(({ event }) => event.counted).length;
+  const row = (group: string, of: readonly Evaluated[], figures: Metrics) => ({
+    group,
+    events: String(count(of)),
+    ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, String(value)])),
+  });
+  const rows = [row('all', evaluated, metrics)];
+  if (!values.split) return rows;
+  for (const [group, of] of groupsOf(evaluated))
+    rows.push(row(group, of, await scoreAll(form, of)));
+  return rows;
+}
+
+/** What had no result, and why, so that nothing is lost without a word. */
+function accountOf({ events, dropped }: SentAll): string {
+  const counted = events.filter(({ event }) => event.counted);
+  const failed = events.filter(({ error }) => error !== undefined);
+  const silent = counted.filter((one) => one.results.length === 0 && one.error === undefined);
+  const learned = events.length - counted.length;
+  const lines = [
+    ...(learned > 0 ? [`${learned} events were only learned from`] : []),
+    ...(failed.length > 0
+      ? [
+          `${failed.length} events failed, the first: ${failed[0]?.event.name}: ${JSON.stringify(failed[0]?.error)}`,
+        ]
+      : []),
+    ...(silent.length > 0
+      ? [`${silent.length} events had no result, the first: ${silent[0]?.event.name}`]
+      : []),
+    ...Object.entries(dropped).map(([reason, count]) => `${count} events were dropped: ${reason}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}

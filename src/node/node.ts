@@ -2,8 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
-import type { Bus } from '../bus/bus.ts';
-import { openClient } from '../bus/client.ts';
+import { type ExternalBus, openClient } from '../bus/client.ts';
 import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import { createPredict } from '../stages/infer/predict.ts';
@@ -77,6 +76,8 @@ export async function openNode(
     });
     control = opened;
     teardown.add('the control topics', () => opened.close());
+    // Only now: what the broker kept for the node must find its flows.
+    if ('start' in bus) await bus.start();
     const web = config.http.enabled
       ? await openWebServer({
           host: config.http.host,
@@ -122,7 +123,7 @@ async function openBus(
   config: NodeConfig,
   base: string,
   onProblem: (problem: LedgeError) => void,
-): Promise<Bus | EmbeddedBus> {
+): Promise<EmbeddedBus | ExternalBus> {
   const { url, host, port, username, passwordFile, connectionsMax, payloadBytesMax } =
     config.broker;
   if (url === undefined)
@@ -139,6 +140,7 @@ async function openBus(
       qos: 1,
       retain: true,
     },
+    start: 'later',
     onProblem,
   });
 }

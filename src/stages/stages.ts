@@ -23,16 +23,53 @@ import { softmax } from './postprocess/softmax.ts';
 import { threshold } from './postprocess/threshold.ts';
 import { topK } from './postprocess/top-k.ts';
 import { baseline } from './preprocess/baseline.ts';
+import { cast } from './preprocess/cast.ts';
+import { combine } from './preprocess/combine.ts';
+import { fft } from './preprocess/fft.ts';
+import { highPass } from './preprocess/high-pass.ts';
+import { inverseFft } from './preprocess/inverse-fft.ts';
 import { layout } from './preprocess/layout.ts';
+import { magnitude } from './preprocess/magnitude.ts';
+import { melSpectrogram } from './preprocess/mel-spectrogram.ts';
+import { mfcc } from './preprocess/mfcc.ts';
 import { normalise } from './preprocess/normalise.ts';
+import { overlapAdd } from './preprocess/overlap-add.ts';
+import { resample } from './preprocess/resample.ts';
+import { reshape } from './preprocess/reshape.ts';
 import { resize } from './preprocess/resize.ts';
+import { scale } from './preprocess/scale.ts';
+import { select } from './preprocess/select.ts';
+import { stack } from './preprocess/stack.ts';
+import { window } from './preprocess/window.ts';
+import { zScore } from './preprocess/z-score.ts';
 import { encode } from './publish/encode.ts';
 import { rateLimit } from './publish/rate-limit.ts';
 import { route } from './publish/route.ts';
 
 const DECODE = [audio, float32, image, json, msgpack, pcm16, senml, sensor, text, wav];
 
-const PREPROCESS = [baseline, layout, normalise, resize];
+const PREPROCESS = [
+  baseline,
+  cast,
+  combine,
+  fft,
+  highPass,
+  inverseFft,
+  layout,
+  magnitude,
+  melSpectrogram,
+  mfcc,
+  normalise,
+  overlapAdd,
+  resample,
+  reshape,
+  resize,
+  scale,
+  select,
+  stack,
+  window,
+  zScore,
+];
 
 const POSTPROCESS = [
   anomalyScore,

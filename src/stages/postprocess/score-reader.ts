@@ -2,7 +2,7 @@ import { FieldError } from '../../flow/stage.ts';
 import { formatType, type Result, type Value, type ValueType } from '../../flow/value.ts';
 import { LedgeError } from '../../std/error.ts';
 import { z } from '../../std/schema.ts';
-import { FREE } from '../../tensor/tensor.ts';
+import { elementCount, FREE } from '../../tensor/tensor.ts';
 import { readPath } from './field-path.ts';
 import { oneTensor, oneTensorType } from './one-tensor.ts';
 import { finite, float32Of } from './scores.ts';
@@ -12,7 +12,7 @@ export const scoreFields = {
   label: z
     .string()
     .optional()
-    .describe('The score of this label; default the best score, or the only element.'),
+    .describe('The score of this label; default the best score there is.'),
   element: z
     .int()
     .min(0)
@@ -56,11 +56,9 @@ function expectedLabel(input: Extract<ValueType, { kind: 'result' }>): string {
   return input.labels === undefined ? 'a classification' : `one of ${input.labels.join(', ')}`;
 }
 
-function placeOf(input: ValueType, { label, element }: ScoreFields): number {
+/** Where the element stands; undefined means the largest, wherever it is. */
+function placeOf(input: ValueType, { label, element }: ScoreFields): number | undefined {
   const type = oneTensorType(input);
-  const count = type.shape.every((size) => size !== FREE)
-    ? type.shape.reduce((product, size) => product * size, 1)
-    : undefined;
   if (label !== undefined) {
     const place = type.labels?.indexOf(label) ?? -1;
     if (place < 0 || element !== undefined) {
@@ -68,23 +66,31 @@ function placeOf(input: ValueType, { label, element }: ScoreFields): number {
     }
     return place;
   }
-  const place = element ?? 0;
-  if (count !== undefined && (place >= count || (element === undefined && count !== 1))) {
+  const count = type.shape.includes(FREE) ? Number.POSITIVE_INFINITY : elementCount(type.shape);
+  if (element !== undefined && element >= count) {
     throw new FieldError('element', element, `a place among the ${count} of ${formatType(type)}`);
   }
-  return place;
+  return element;
 }
 
-function readElement(value: Value, place: number): number {
-  const tensor = oneTensor(value);
-  const score = float32Of(tensor)[place];
-  if (score === undefined) {
-    throw new LedgeError(
-      'shape-mismatch',
-      `Cannot read element ${place}: the tensor has ${tensor.data.length}`,
-    );
+function readElement(value: Value, place: number | undefined): number {
+  const scores = float32Of(oneTensor(value));
+  const at = place ?? largestPlace(scores);
+  const score = scores[at];
+  if (score !== undefined) return finite(score, `element ${at}`);
+  throw new LedgeError(
+    'shape-mismatch',
+    `Cannot read element ${at}: the tensor has ${scores.length} elements`,
+  );
+}
+
+/** The place of the largest number, or of the first that is none. */
+function largestPlace(scores: Float32Array): number {
+  let place = 0;
+  for (let at = 1; at < scores.length && !Number.isNaN(scores[place]); at += 1) {
+    if (!(scores[at]! <= scores[place]!)) place = at;
   }
-  return finite(score, `element ${place}`);
+  return place;
 }
 
 function resultOf(value: Value): Result['result'] {

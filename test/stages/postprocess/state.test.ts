@@ -39,7 +39,7 @@ describeStage({
       values: [scores(0.9, 0.1), scores(0.1, 0.9)],
     },
   ],
-  wrongInputs: [{ kind: 'bytes' }, scoresType('a', 'b')],
+  wrongInputs: [{ kind: 'bytes' }, { kind: 'image' }],
 });
 
 describeStage({
@@ -122,6 +122,16 @@ describe('threshold', () => {
     const config = { score: 0.5, emit: 'state', element: 1 };
     const found = await run(threshold, config, [scores(0.1, 0.75)], input);
     expect(found).toEqual([{ active: true, score: 0.75 }]);
+  });
+  test('reads the best element of a tensor where none is named', async () => {
+    const values = [scores(0.25, 0.75, 0.5), scores(0.25, 0.125, 0)];
+    const config = { score: 0.5, emit: 'state' };
+    expect(await run(threshold, config, values, scoresType('a', 'b', 'c'))).toEqual([
+      { active: true, score: 0.75 },
+      { active: false, score: 0.25 },
+    ]);
+    const bad = run(threshold, config, [scores(1, Number.NaN, 2)], scoresType('a', 'b', 'c'));
+    await expect(bad).rejects.toMatchObject({ code: 'value-invalid' });
   });
   test.each([
     ['a field that is missing', {}],

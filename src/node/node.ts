@@ -11,13 +11,13 @@ import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { packagePath, packageVersion } from '../std/package.ts';
 import { createTeardown } from '../std/teardown.ts';
-import { openWebServer } from '../web/server.ts';
+import { openWebServer, type WebServer } from '../web/server.ts';
 import type { NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
-import { type FlowStatus, openFlows } from './flows.ts';
+import { type FlowStatus, type Flows, openFlows } from './flows.ts';
 import { createLog, type LogLine } from './log.ts';
 import { readSecret } from './secret.ts';
-import { createStatus } from './status.ts';
+import { createStatus, type Status } from './status.ts';
 
 /** A node at work. Disposing it drains what is in flight and closes everything in reverse order. */
 export interface LedgeNode extends AsyncDisposable {
@@ -78,22 +78,8 @@ export async function openNode(
     teardown.add('the control topics', () => opened.close());
     // Only now: what the broker kept for the node must find its flows.
     if ('start' in bus) await bus.start();
-    const web = config.http.enabled
-      ? await openWebServer({
-          host: config.http.host,
-          port: config.http.port,
-          pages: {
-            '/health': () => status.health(),
-            '/info': () => status.info(),
-            '/flows': () => ({ flows: flows.list() }),
-            '/devices': () => status.devices(),
-          },
-        })
-      : undefined;
-    if (web !== undefined) {
-      if ('attachWebSocket' in bus) bus.attachWebSocket(web.server);
-      teardown.add('the web server', () => web[Symbol.asyncDispose]());
-    }
+    const web = config.http.enabled ? await openWeb({ config, bus, status, flows }) : undefined;
+    if (web !== undefined) teardown.add('the web server', () => web[Symbol.asyncDispose]());
     return {
       name: config.node,
       mqtt: bus.address,
@@ -106,6 +92,28 @@ export async function openNode(
     await teardown.run();
     throw error;
   }
+}
+
+/** The JSON pages, and MQTT over WebSocket where the broker is the node's own. */
+async function openWeb(parts: {
+  readonly config: NodeConfig;
+  readonly bus: EmbeddedBus | ExternalBus;
+  readonly status: Status;
+  readonly flows: Flows;
+}): Promise<WebServer> {
+  const { config, bus, status, flows } = parts;
+  const web = await openWebServer({
+    host: config.http.host,
+    port: config.http.port,
+    pages: {
+      '/health': () => status.health(),
+      '/info': () => status.info(),
+      '/flows': () => ({ flows: flows.list() }),
+      '/devices': () => status.devices(),
+    },
+  });
+  if ('attachWebSocket' in bus) bus.attachWebSocket(web.server);
+  return web;
 }
 
 function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {

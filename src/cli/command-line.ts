@@ -90,7 +90,8 @@ async function overview(): Promise<string> {
 /** The help page of one command, from its own fields. */
 export function helpOf(command: Command): string {
   const rows = Object.entries(command.options).map(([name, { type, short }]) => {
-    const flag = `${short === undefined ? '' : `-${short}, `}--${name}${type === 'string' ? ' VALUE' : ''}`;
+    const value = type === 'string' ? ' VALUE' : '';
+    const flag = `${short === undefined ? '' : `-${short}, `}--${name}${value}`;
     return `  ${flag.padEnd(24)}  ${command.optionHelp[name] ?? ''}`;
   });
   return [

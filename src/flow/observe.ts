@@ -25,7 +25,8 @@ export function describeOutcome(outcome: Outcome): string {
   if (outcome.kind === 'drop') return `dropped: ${outcome.reason}`;
   if (outcome.kind === 'hold') return 'held';
   const first = outcome.values[0];
-  return `${outcome.values.length} values${first === undefined ? '' : `, first ${describeValue(first)}`}`;
+  const head = first === undefined ? '' : `, first ${describeValue(first)}`;
+  return `${outcome.values.length} values${head}`;
 }
 
 function describeValue(value: Value): string {

@@ -9,12 +9,13 @@ export type Phase = 'decode' | 'preprocess' | 'infer' | 'postprocess' | 'publish
 /** What one step says of one value. A step may also throw a LedgeError: the event fails with it. */
 export type Outcome =
   | { readonly kind: 'emit'; readonly value: Value }
-  | { readonly kind: 'emit-many'; readonly values: readonly Value[] } // in order; each goes on alone
+  | { readonly kind: 'emit-many'; readonly values: readonly Value[] } // each goes on alone
   | { readonly kind: 'hold' } // the step keeps what it needs; nothing goes on
   | { readonly kind: 'drop'; readonly reason: DropReason };
 
 export const HOLD: Outcome = { kind: 'hold' };
 
+/** One value goes on. */
 export function emit(value: Value): Outcome {
   return { kind: 'emit', value };
 }

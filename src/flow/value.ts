@@ -67,7 +67,7 @@ export interface TensorType extends TensorSpec {
 /** What a result speaks of; integrations choose their entities by it. */
 export type ResultKind =
   | 'classification' // {label, score, top: [{label, score}]}
-  | 'detections' // {detections: [{label, score, box: [x0, y0, x1, y1]}]}, boxes as fractions of the image
+  | 'detections' // {detections: [{label, score, box: [x0, y0, x1, y1]}]}, in fractions of the image
   | 'regions' // {regions: [{box, score, area}]}
   | 'anomaly' // {score, anomaly: boolean, threshold}
   | 'activity' // {active: boolean, score}

@@ -133,7 +133,8 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
   function refusalOf({ device, payload }: FlowEvent): LedgeError | undefined {
     const { payloadBytesMax } = loaded.intake;
     if (payload.byteLength > payloadBytesMax) {
-      const text = `The payload has ${payload.byteLength} bytes, flow "${name}" takes ${payloadBytesMax}`;
+      const bytes = payload.byteLength;
+      const text = `The payload has ${bytes} bytes, flow "${name}" takes ${payloadBytesMax}`;
       return new LedgeError('payload-too-large', text);
     }
     if (!RESERVED_DEVICES.has(device)) return undefined;

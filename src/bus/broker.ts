@@ -7,6 +7,7 @@ import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState, Message } from './bus.ts';
 import { drain } from './drain.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
+import { boundKeeping } from './keeping.ts';
 import { listen } from './listen.ts';
 import { fieldsOf, grantedQos, messageOf, type PublishFields } from './packet.ts';
 import { retainedMatches } from './retained.ts';
@@ -176,6 +177,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     },
     authorizeForward: (client, packet) => (fits(client, packet) ? packet : null),
   });
+  boundKeeping(aedes, (text) => tell('overflow', text));
   aedes.on('clientError', (client, cause) =>
     tell('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
   );

@@ -8,7 +8,12 @@ import type { Bus, BusState, Message } from './bus.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { fieldsOf } from './packet.ts';
-import { createSubscriptions, type FilterOutcome, type FilterRequest } from './subscriptions.ts';
+import {
+  createSubscriptions,
+  type FilterOutcome,
+  type FilterRequest,
+  type Subscriptions,
+} from './subscriptions.ts';
 import { checkFilter, checkTopic } from './topics.ts';
 
 /** Messages for a broker that is away: minutes of results, hours of states. */
@@ -89,79 +94,121 @@ export async function openClient(options: ClientOptions): Promise<ExternalBus> {
       options.onProblem?.(new LedgeError('unavailable', text, { context: { filter } }));
     },
   });
+  const presence = createPresence();
+  const parts: Parts = { place, mqtt, link, inbound, outbox, subscriptions, presence };
+  followConnection(parts);
+  const bus = createBus(parts);
+  if (options.start !== 'later') await bus.start();
+  return bus;
+}
+
+interface Parts {
+  readonly place: BrokerAddress;
+  readonly mqtt: MqttClient;
+  readonly link: Link;
+  readonly inbound: Inbound;
+  readonly outbox: Outbox;
+  readonly subscriptions: Subscriptions;
+  readonly presence: Presence;
+}
+
+/** Whether the bus is online, and who wants to know. */
+interface Presence {
+  readonly state: BusState;
+  change(next: BusState): void;
+  listen(tell: (state: BusState) => void): () => void;
+}
+
+function createPresence(): Presence {
   const listeners = new Set<(state: BusState) => void>();
   let state: BusState = 'offline';
-  let closing: Promise<void> | undefined;
-  const change = (next: BusState) => {
-    if (state === next) return;
-    state = next;
-    for (const tell of listeners) tell(next);
+  return {
+    get state() {
+      return state;
+    },
+    change(next) {
+      if (state === next) return;
+      state = next;
+      for (const tell of listeners) tell(next);
+    },
+    listen(tell) {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
   };
+}
+
+/** Subscribes again and sends what waits on every new connection, and keeps it when one ends. */
+function followConnection(parts: Parts): void {
+  const { mqtt, link, inbound, outbox, subscriptions, presence } = parts;
   mqtt.on('connect', async (connack) => {
     if (!connack.sessionPresent) inbound.forget();
-    const gate = link.gate;
+    const { gate } = link;
     await subscriptions.restore();
-    if (gate !== link.gate || !mqtt.connected || closing !== undefined) return;
+    if (gate !== link.gate || !mqtt.connected || mqtt.disconnecting) return;
+    presence.change('online');
     const theirs = connack.properties?.receiveMaximum ?? IN_FLIGHT_MAX;
-    change('online');
     outbox.open(Math.min(IN_FLIGHT_MAX, theirs));
   });
   mqtt.on('close', () => {
     outbox.pause();
     subscriptions.pause();
-    change('offline');
+    presence.change('offline');
   });
-  async function connect(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      listeners.add(() => resolve());
-      link.onFailed = resolve;
+}
+
+function createBus(parts: Parts): ExternalBus {
+  const { place, mqtt, link, outbox, subscriptions, presence } = parts;
+  let started: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+
+  function connect(): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = presence.listen(done);
+      function done(): void {
+        stop();
+        link.onFailed = () => {};
+        resolve();
+      }
+      link.onFailed = done;
       mqtt.connect();
     });
   }
-  let started: Promise<void> | undefined;
-  const start = () => {
-    started ??= closing ?? connect();
-    return started;
-  };
-  if (options.start !== 'later') await start();
 
   return {
     kind: 'external',
     address: place.address,
     get state() {
-      return state;
+      return presence.state;
     },
     get protocol() {
-      if (state === 'offline') return undefined;
+      if (presence.state === 'offline') return undefined;
       return mqtt.options.protocolVersion === 5 ? '5' : '3.1.1';
     },
-    start,
-    onState(tell) {
-      listeners.add(tell);
-      return () => listeners.delete(tell);
+    start() {
+      started ??= closing ?? connect();
+      return started;
     },
+    onState: presence.listen,
     async publish(message) {
       checkTopic(message.topic);
-      if (closing !== undefined) {
-        throw new LedgeError(
-          'closed',
-          `Cannot publish on "${message.topic}": the client is closed`,
-        );
-      }
+      if (closing !== undefined) throw closedError(`publish on "${message.topic}"`);
       await outbox.push(message);
     },
     async subscribe(filter, { qos }, handler) {
       checkFilter(filter);
-      if (closing !== undefined) {
-        throw new LedgeError('closed', `Cannot subscribe to "${filter}": the client is closed`);
-      }
+      if (closing !== undefined) throw closedError(`subscribe to "${filter}"`);
       return subscriptions.add(filter, qos, handler);
     },
     [Symbol.asyncDispose]() {
-      closing ??= close({ mqtt, outbox, link, online: state === 'online' });
+      closing ??= close(parts);
       return closing;
     },
   };
+}
+
+function closedError(action: string): LedgeError {
+  return new LedgeError('closed', `Cannot ${action}: the client is closed`);
 }
 
 /** What is known of the present connection, or of the last one. */
@@ -342,14 +389,8 @@ function alikeBatches(requests: readonly FilterRequest[]): FilterRequest[][] {
   return batches;
 }
 
-interface Closing {
-  readonly mqtt: MqttClient;
-  readonly outbox: Outbox;
-  readonly link: Link;
-  readonly online: boolean;
-}
-
-async function close({ mqtt, outbox, link, online }: Closing): Promise<void> {
+async function close({ mqtt, outbox, link, presence }: Parts): Promise<void> {
+  const online = presence.state === 'online';
   if (link.gate === undefined) {
     outbox.close();
     return;

@@ -1,4 +1,4 @@
-import type { AckGate, AckKind } from './ack-gate.ts';
+import type { AckGate } from './ack-gate.ts';
 import type { Delivery, DeliveryHandler } from './bus.ts';
 import { createFilterIndex } from './filter.ts';
 import { grantedQos, messageOf, type PublishFields } from './packet.ts';
@@ -20,7 +20,7 @@ export interface Handler {
 /** Gives what an external broker sends to the node's handlers, and acknowledges what they settled. */
 export interface Inbound {
   add(filter: string, handler: Handler): () => void;
-  /** Says which connection the next packets come from; `fresh`: the broker kept no session. */
+  /** Says which connection the next packets come from. */
   connect(gate: AckGate): void;
   /** The broker resumed no session: what it sent before will not come again under its id. */
   forget(): void;
@@ -65,6 +65,22 @@ export function createInbound(): Inbound {
     }
   }
 
+  function takeOnce(packet: InboundPublish, gate: AckGate, messageId: number): void {
+    const open = exchanges.get(messageId);
+    if (open !== undefined) {
+      // [MQTT-4.3.3-10] The same message again: whoever has it settles it on this connection.
+      open.gate = gate;
+      if (open.settled) gate.settle('pubrec', messageId);
+      return;
+    }
+    const exchange: Exchange = { gate, settled: false };
+    exchanges.set(messageId, exchange);
+    give(packet, () => {
+      exchange.settled = true;
+      exchange.gate.settle('pubrec', messageId);
+    });
+  }
+
   return {
     add: (filter, handler) => index.add(filter, handler),
     connect(gate) {
@@ -79,28 +95,14 @@ export function createInbound(): Inbound {
       const { messageId, qos } = packet;
       if (gate === undefined || qos === 0 || messageId === undefined) {
         give(packet, nothing);
-        return;
-      }
-      const kind: AckKind = qos === 1 ? 'puback' : 'pubrec';
-      gate.expect(kind, messageId);
-      if (kind === 'puback') {
+      } else if (qos === 1) {
+        gate.expect('puback', messageId);
         // A message from an earlier connection comes again; its old settlement must not answer it.
-        give(packet, () => gate.settle(kind, messageId));
-        return;
+        give(packet, () => gate.settle('puback', messageId));
+      } else {
+        gate.expect('pubrec', messageId);
+        takeOnce(packet, gate, messageId);
       }
-      const open = exchanges.get(messageId);
-      if (open !== undefined) {
-        // [MQTT-4.3.3-10] The same message again: whoever has it settles it on this connection.
-        open.gate = gate;
-        if (open.settled) gate.settle(kind, messageId);
-        return;
-      }
-      const exchange: Exchange = { gate, settled: false };
-      exchanges.set(messageId, exchange);
-      give(packet, () => {
-        exchange.settled = true;
-        exchange.gate.settle(kind, messageId);
-      });
     },
     release(messageId) {
       exchanges.delete(messageId);

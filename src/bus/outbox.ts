@@ -28,7 +28,6 @@ interface Entry {
   readonly message: Message;
   readonly resolve: () => void;
   readonly reject: (error: LedgeError) => void;
-  state: 'waiting' | 'sent' | 'over';
 }
 
 /** Creates an outbox that keeps until it is opened. */
@@ -37,13 +36,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const inFlight = new Set<Entry>();
   let bytes = 0;
   let inFlightMax = 0;
-  let closed = false;
-  let whenIdle: Array<() => void> = [];
+  let state: 'at-rest' | 'pumping' | 'closed' = 'at-rest';
+  let tellIdle: () => void = () => {};
 
   function finish(entry: Entry, error?: LedgeError): void {
-    if (entry.state === 'over') return;
-    entry.state = 'over';
-    inFlight.delete(entry);
+    if (!inFlight.delete(entry)) return;
     bytes -= entry.message.payload.byteLength;
     if (error === undefined) entry.resolve();
     else entry.reject(error);
@@ -51,17 +48,22 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   function pump(): void {
+    // A message that is written at once ends in here again: one loop, however many wait.
+    if (state !== 'at-rest') return;
+    state = 'pumping';
     while (inFlight.size < inFlightMax) {
       const entry = waiting.shift();
       if (entry === undefined) break;
-      entry.state = 'sent';
       inFlight.add(entry);
       options.send(entry.message, (error) => finish(entry, error));
     }
-    if (inFlight.size > 0 || waiting.size > 0) return;
-    const resolvers = whenIdle;
-    whenIdle = [];
-    for (const resolve of resolvers) resolve();
+    state = 'at-rest';
+    if (inFlight.size === 0 && waiting.size === 0) tellIdle();
+  }
+
+  function overflows({ payload }: Message): boolean {
+    if (waiting.size + inFlight.size >= options.messagesMax) return true;
+    return bytes > 0 && bytes + payload.byteLength > options.bytesMax;
   }
 
   return {
@@ -69,15 +71,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return inFlight.size;
     },
     push(message) {
-      if (closed) return Promise.reject(closedError(message));
-      const after = bytes + message.payload.byteLength;
-      const full = waiting.size + inFlight.size >= options.messagesMax;
-      if (full || (bytes > 0 && after > options.bytesMax)) {
-        return Promise.reject(overflowError(message, options));
-      }
-      bytes = after;
+      if (state === 'closed') return Promise.reject(closedError(message));
+      if (overflows(message)) return Promise.reject(overflowError(message, options));
+      bytes += message.payload.byteLength;
       return new Promise((resolve, reject) => {
-        waiting.push({ message, resolve, reject, state: 'waiting' });
+        waiting.push({ message, resolve, reject });
         pump();
       });
     },
@@ -91,16 +89,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     idle() {
       return new Promise((resolve) => {
-        whenIdle.push(resolve);
+        tellIdle = resolve;
         pump();
       });
     },
     close() {
-      closed = true;
-      inFlightMax = 0;
+      state = 'closed';
       for (const entry of [...inFlight]) finish(entry, closedError(entry.message));
       for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) {
-        finish(entry, closedError(entry.message));
+        entry.reject(closedError(entry.message));
       }
     },
   };

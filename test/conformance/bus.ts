@@ -36,6 +36,7 @@ export function describeBus(title: string, { open, properties }: BusCase): void 
       expect(bus.address).toMatch(/^(mqtt|ws)s?:\/\/[^@]+:\d+/);
     });
     describeDelivery(() => bus);
+    describeHandlers(() => bus);
     describeRetained(() => bus);
     describeProperties(() => bus, properties);
     describeSettling(() => bus);
@@ -102,7 +103,9 @@ function describeDelivery(bus: () => Bus): void {
     const [got] = await inbox.count(1);
     expect(Buffer.compare(Buffer.from(got?.payload ?? [1, 2]), payload)).toBe(0);
   });
+}
 
+function describeHandlers(bus: () => Bus): void {
   test('each of 50 handlers of one filter gets a message once', async () => {
     const inboxes = Array.from({ length: 50 }, () => createInbox());
     const last = createInbox();

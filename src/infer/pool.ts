@@ -7,11 +7,10 @@ import { createDeployment, hasFreeRows, loadOn } from './deployment.ts';
 import { openPredictor } from './open-predictor.ts';
 import type { PlacementOptions } from './placement.ts';
 import { displace, place } from './placement.ts';
-import type { OpenOptions, Predictor, PredictorPool } from './predictor.ts';
-import { BATCH_MS_MAX, createScheduler } from './scheduler.ts';
-import { modelStats } from './stats.ts';
-import type { Thread } from './thread.ts';
-import { openThread, workerFile } from './thread.ts';
+import type { OpenOptions, PoolStats, Predictor, PredictorPool } from './predictor.ts';
+import { BATCH_MS_MAX, Scheduler } from './scheduler.ts';
+import { modelStats, workerStats } from './stats.ts';
+import { Thread, workerFile } from './thread.ts';
 
 /** Requests that wait for workers, over all models: two seconds of the fastest model there is. */
 export const QUEUE_MAX = 16_384;
@@ -44,144 +43,155 @@ export interface Pool extends PredictorPool {
   readonly memoryBytesMax: number;
 }
 
-/** One deployment and who uses it. */
-interface Share {
-  readonly deployment: Promise<Deployment>;
-  users: number;
-}
-
 /**
  * Starts the workers. Models are opened into the pool; disposing of it fails what waits, lets what
- * runs finish, and ends the workers. Throws LedgeError not-found where the worker is not built.
+ * runs finish, and ends the workers. Dispose of it before the process exits: exiting while a worker
+ * is inside the runtime aborts. Throws LedgeError not-found where the worker is not built.
  */
 export async function openPool(options: PoolOptions): Promise<Pool> {
   const file = options.workerFile ?? workerFile();
   await access(file).catch((cause: unknown) => {
     throw new LedgeError('not-found', `Cannot start workers: ${file} is not built`, { cause });
   });
-  const deployments = new Set<Deployment>();
-  const shares = new Map<string, Share>();
-  const nextId = counter();
-  const memoryBytes = () => [...deployments].reduce((sum, one) => sum + one.memoryBytes, 0);
-  const scheduler = createScheduler({
-    queueMax: options.queueMax ?? QUEUE_MAX,
-    queueBytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
-    deployments: () => deployments,
-    nextId,
-  });
-  const threads = Array.from({ length: options.workers }, (_, index) =>
-    openThread({ index, file, replaced: reload }),
-  );
-  const placement: PlacementOptions = {
-    threads,
-    intraOpThreads: options.intraOpThreads,
-    memoryBytesMax: options.memoryBytesMax,
-    memoryInUse: memoryBytes,
-    nextId,
-  };
-  let placing: Promise<unknown> = Promise.resolve();
-  let closing: Promise<void> | undefined;
+  return new WorkerPool({ ...options, workerFile: file });
+}
 
+/** One deployment and how often it is open. */
+interface Share {
+  readonly deployment: Promise<Deployment>;
+  users: number;
+}
+
+class WorkerPool implements Pool {
+  readonly memoryBytesMax: number;
+  readonly #options: PoolOptions;
+  readonly #deployments = new Set<Deployment>();
+  /** By the SHA-256 of the model's file. */
+  readonly #shares = new Map<string, Share>();
+  readonly #threads: readonly Thread[];
+  readonly #scheduler: Scheduler;
+  readonly #placement: PlacementOptions;
+  readonly #nextId: () => number;
   /** One model after the other, so that the growth of memory is the model's own. */
-  function deploy(model: LoadedModel, { batch }: OpenOptions): Promise<Deployment> {
-    const batchRowsMax = hasFreeRows(model) ? batch.sizeMax : 1;
-    const deployment = createDeployment(nextId(), model, {
-      providers: options.providers,
-      intraOpThreads: 1,
-      batchRowsMax,
-      batchMsMax: batch.waitMsMax > 0 ? Number.POSITIVE_INFINITY : BATCH_MS_MAX,
+  #placing: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PoolOptions & { readonly workerFile: string }) {
+    const { workers, workerFile: file, intraOpThreads, memoryBytesMax } = options;
+    this.#options = options;
+    this.memoryBytesMax = memoryBytesMax;
+    const nextId = counter();
+    this.#nextId = nextId;
+    this.#scheduler = new Scheduler({
+      queueMax: options.queueMax ?? QUEUE_MAX,
+      queueBytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
+      deployments: () => this.#deployments,
+      nextId,
     });
-    const placed = placing.then(async () => {
-      if (closing !== undefined) throw closed();
-      await place(deployment, placement);
-      deployments.add(deployment);
-      return deployment;
-    });
-    placing = placed.catch(() => undefined);
-    return placed;
+    const replaced = (thread: Thread) => this.#reload(thread);
+    const threads = Array.from(
+      { length: workers },
+      (_, index) => new Thread({ index, file, replaced }),
+    );
+    const memoryInUse = () => this.memoryBytes;
+    this.#threads = threads;
+    this.#placement = { threads, intraOpThreads, memoryBytesMax, memoryInUse, nextId };
   }
 
-  /** Gives a new worker the models of the one that died. */
-  function reload(thread: Thread): void {
-    for (const deployment of deployments) {
-      if (!deployment.threads.has(thread)) continue;
-      loadOn(thread, deployment, nextId()).then(scheduler.wake, (error: LedgeError) => {
-        if (error.code !== 'model-invalid') return; // The worker died again: so it is loaded again.
-        deployment.threads.delete(thread);
-        if (deployment.threads.size > 0) return;
-        deployment.failure = error;
-        scheduler.abandon(deployment, error);
-      });
-    }
+  get memoryBytes(): number {
+    return [...this.#deployments].reduce((sum, one) => sum + one.memoryBytes, 0);
   }
 
-  async function open(path: string, asked: OpenOptions): Promise<Predictor> {
-    if (closing !== undefined) throw closed();
+  stats(): PoolStats {
+    return {
+      models: [...this.#deployments].map(modelStats),
+      workers: this.#threads.map(workerStats),
+      memoryBytes: this.memoryBytes,
+      memoryBytesMax: this.memoryBytesMax,
+    };
+  }
+
+  async open(path: string, asked: OpenOptions): Promise<Predictor> {
+    if (this.#closing !== undefined) throw closed();
     const model = await loadModel(path);
-    const timeoutMs = Math.min(asked.timeoutMs, options.timeoutMs ?? Number.POSITIVE_INFINITY);
-    const share = shares.get(model.sha256) ?? {
-      deployment: deploy(model, asked),
+    const timeoutMax = this.#options.timeoutMs ?? Number.POSITIVE_INFINITY;
+    const options = { ...asked, timeoutMs: Math.min(asked.timeoutMs, timeoutMax) };
+    const share = this.#shares.get(model.sha256) ?? {
+      deployment: this.#deploy(model, asked),
       users: 0,
     };
-    shares.set(model.sha256, share);
+    this.#shares.set(model.sha256, share);
     share.users += 1;
+    const release = () => this.#release(model.sha256, share);
     try {
       const deployment = await share.deployment;
-      return openPredictor({
-        model,
-        deployment,
-        scheduler,
-        options: { ...asked, timeoutMs },
-        closed: () => release(model.sha256, share),
-      });
+      const scheduler = this.#scheduler;
+      return openPredictor({ model, deployment, scheduler, options, closed: release });
     } catch (error) {
-      await release(model.sha256, share);
+      await release();
       throw error;
     }
   }
 
-  async function release(sha256: string, share: Share): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #deploy(model: LoadedModel, { batch }: OpenOptions): Promise<Deployment> {
+    const deployment = createDeployment(this.#nextId(), model, {
+      providers: this.#options.providers,
+      intraOpThreads: 1,
+      batchRowsMax: hasFreeRows(model) ? batch.sizeMax : 1,
+      batchMsMax: batch.waitMsMax > 0 ? Number.POSITIVE_INFINITY : BATCH_MS_MAX,
+    });
+    const placed = this.#placing.then(async () => {
+      if (this.#closing !== undefined) throw closed();
+      await place(deployment, this.#placement);
+      this.#deployments.add(deployment);
+      return deployment;
+    });
+    this.#placing = placed.catch(() => undefined);
+    return placed;
+  }
+
+  async #release(sha256: string, share: Share): Promise<void> {
     share.users -= 1;
     if (share.users > 0) return;
-    if (shares.get(sha256) === share) shares.delete(sha256);
+    if (this.#shares.get(sha256) === share) this.#shares.delete(sha256);
     const deployment = await share.deployment.catch(() => undefined);
     if (deployment === undefined) return;
-    deployments.delete(deployment);
-    scheduler.abandon(deployment, closed(deployment.name));
-    await displace(deployment, placement);
+    this.#deployments.delete(deployment);
+    this.#scheduler.abandon(deployment, closed(deployment.name));
+    await displace(deployment, this.#placement);
   }
 
-  async function close(): Promise<void> {
-    for (const deployment of deployments) {
-      deployment.failure = closed(deployment.name);
-      scheduler.abandon(deployment, deployment.failure);
+  /** Gives a new worker the models of the one that died. */
+  #reload(thread: Thread): void {
+    for (const deployment of this.#deployments) {
+      if (!deployment.threads.has(thread)) continue;
+      loadOn(thread, deployment, this.#nextId()).then(
+        () => this.#scheduler.wake(),
+        (error: LedgeError) => {
+          if (error.code !== 'model-invalid') return; // Its worker died: the next one loads it.
+          deployment.threads.delete(thread);
+          if (deployment.threads.size === 0) this.#fail(deployment, error);
+        },
+      );
     }
-    await Promise.all(threads.map((thread) => thread.close(options.drainMsMax ?? DRAIN_MS_MAX)));
-    await placing;
   }
 
-  return {
-    open,
-    stats: () => ({
-      models: [...deployments].map(modelStats),
-      workers: threads.map(({ inFlight, running, restarts, abandoned }) => ({
-        inFlight,
-        running,
-        restarts,
-        abandoned,
-      })),
-      memoryBytes: memoryBytes(),
-      memoryBytesMax: options.memoryBytesMax,
-    }),
-    get memoryBytes() {
-      return memoryBytes();
-    },
-    memoryBytesMax: options.memoryBytesMax,
-    [Symbol.asyncDispose]() {
-      closing ??= close();
-      return closing;
-    },
-  };
+  #fail(deployment: Deployment, error: LedgeError): void {
+    deployment.failure = error;
+    this.#scheduler.abandon(deployment, error);
+  }
+
+  async #close(): Promise<void> {
+    for (const deployment of this.#deployments) this.#fail(deployment, closed(deployment.name));
+    const drainMsMax = this.#options.drainMsMax ?? DRAIN_MS_MAX;
+    await Promise.all(this.#threads.map((thread) => thread.close(drainMsMax)));
+    await this.#placing;
+  }
 }
 
 function counter(): () => number {

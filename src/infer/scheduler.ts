@@ -1,7 +1,7 @@
 import { LedgeError } from '../std/error.ts';
 import { gather } from './batch.ts';
 import type { Deployment } from './deployment.ts';
-import { createDispatch } from './dispatch.ts';
+import { createDispatch, type Dispatch } from './dispatch.ts';
 import type { Request } from './request.ts';
 import type { Thread } from './thread.ts';
 
@@ -23,66 +23,86 @@ export interface SchedulerOptions {
   nextId(): number;
 }
 
-/** Decides which request runs next, and where. */
-export interface Scheduler {
-  /** Takes a request in. Throws LedgeError overflow. */
-  submit(deployment: Deployment, request: Request): void;
-  /** Looks for work that can start. */
-  wake(): void;
-  /** Fails everything that waits for a model. */
-  abandon(deployment: Deployment, error: LedgeError): void;
-}
+/** Decides which request runs next: the first by rank gets the next free thread with its model. */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #dispatch: Dispatch;
+  #waiting = 0;
+  #waitingBytes = 0;
+  #scheduled = false;
+  #timer: NodeJS.Timeout | undefined;
 
-/** One queue per model; the first by rank gets the next free thread that has its model. */
-export function createScheduler(options: SchedulerOptions): Scheduler {
-  let waiting = 0;
-  let waitingBytes = 0;
-  let scheduled = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  const dispatch = createDispatch({
-    nextId: options.nextId,
-    again(deployment, request) {
-      if (deployment.failure !== undefined) return request.reject(deployment.failure);
-      count(request, 1);
-      deployment.queue.putBack(request);
-      wake();
-    },
-    free(thread) {
-      if (thread.inFlight === 0) dispatchAll();
-      else wake();
-    },
-  });
-
-  function count(request: Request, sign: 1 | -1): void {
-    waiting += sign;
-    waitingBytes += sign * request.bytes;
-  }
-
-  /** Acts after this turn of the event loop: what arrives in it shares a batch. */
-  function wake(): void {
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      dispatchAll();
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#dispatch = createDispatch({
+      nextId: options.nextId,
+      again: (deployment, request) => this.#takeBack(deployment, request),
+      free: (thread) => {
+        if (thread.inFlight === 0) this.#startAll();
+        else this.wake();
+      },
     });
   }
 
-  function dispatchAll(): void {
-    const nowMs = performance.now();
-    let next = choose(nowMs);
-    while (next !== undefined) {
-      start(next, nowMs);
-      next = choose(nowMs);
+  /** Takes a request in. Throws LedgeError overflow. */
+  submit(deployment: Deployment, request: Request): void {
+    const bytes = this.#waitingBytes + request.bytes;
+    if (this.#waiting >= this.#options.queueMax || bytes > this.#options.queueBytesMax) {
+      throw overflow(deployment, this.#waiting, this.#waitingBytes);
+    }
+    deployment.requests += 1;
+    this.#count(request, 1);
+    deployment.queue.push(request);
+    this.wake();
+  }
+
+  /** Looks for work after this turn of the event loop: what arrives in it shares a batch. */
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#startAll();
+    });
+  }
+
+  /** Fails everything that waits for a model. */
+  abandon(deployment: Deployment, error: LedgeError): void {
+    for (const request of deployment.queue.drain()) {
+      this.#count(request, -1);
+      request.reject(error);
     }
   }
 
-  function choose(nowMs: number): Choice | undefined {
+  #takeBack(deployment: Deployment, request: Request): void {
+    if (deployment.failure !== undefined) {
+      request.reject(deployment.failure);
+      return;
+    }
+    this.#count(request, 1);
+    deployment.queue.putBack(request);
+    this.wake();
+  }
+
+  #count(request: Request, sign: 1 | -1): void {
+    this.#waiting += sign;
+    this.#waitingBytes += sign * request.bytes;
+  }
+
+  #startAll(): void {
+    const nowMs = performance.now();
+    let next = this.#choose(nowMs);
+    while (next !== undefined) {
+      this.#start(next, nowMs);
+      next = this.#choose(nowMs);
+    }
+  }
+
+  #choose(nowMs: number): Choice | undefined {
     let choice: Choice | undefined;
     let rank = Number.POSITIVE_INFINITY;
     let readyAtMs = Number.POSITIVE_INFINITY;
-    for (const deployment of options.deployments()) {
+    for (const deployment of this.#options.deployments()) {
       const head = deployment.queue.peek();
       if (head === undefined || head.rank >= rank) continue;
       const headReadyAtMs = readyAt(deployment, head);
@@ -96,45 +116,26 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       rank = head.rank;
     }
     if (choice === undefined && readyAtMs < Number.POSITIVE_INFINITY) {
-      clearTimeout(timer);
-      timer = setTimeout(wake, Math.ceil(readyAtMs - nowMs));
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.wake(), Math.ceil(readyAtMs - nowMs));
     }
     return choice;
   }
 
-  function start({ deployment, head, thread, idle }: Choice, nowMs: number): void {
+  #start({ deployment, head, thread, idle }: Choice, nowMs: number): void {
     const { queue } = deployment;
+    const { length, bytes } = queue;
     const share = Math.ceil(queue.rows / Math.max(1, idle));
-    const before = { length: queue.length, bytes: queue.bytes };
     const runs = gather(queue, {
       rowsMax: Math.min(share, rowsMax(deployment, head)),
       merge: deployment.rowsFree,
       nowMs,
       expired: (request) => request.reject(expired(deployment, request, nowMs)),
     });
-    waiting -= before.length - queue.length;
-    waitingBytes -= before.bytes - queue.bytes;
-    if (runs.length > 0) dispatch(deployment, thread, runs);
+    this.#waiting -= length - queue.length;
+    this.#waitingBytes -= bytes - queue.bytes;
+    if (runs.length > 0) this.#dispatch(deployment, thread, runs);
   }
-
-  return {
-    submit(deployment, request) {
-      if (waiting >= options.queueMax || waitingBytes + request.bytes > options.queueBytesMax) {
-        throw overflow(deployment, waiting, waitingBytes);
-      }
-      deployment.requests += 1;
-      count(request, 1);
-      deployment.queue.push(request);
-      wake();
-    },
-    wake,
-    abandon(deployment, error) {
-      for (const request of deployment.queue.drain()) {
-        count(request, -1);
-        request.reject(error);
-      }
-    },
-  };
 }
 
 interface Choice {

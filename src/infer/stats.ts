@@ -1,5 +1,6 @@
 import type { Deployment } from './deployment.ts';
-import type { ModelStats } from './predictor.ts';
+import type { ModelStats, WorkerStats } from './predictor.ts';
+import type { Thread } from './thread.ts';
 
 /** The figures of a deployment. */
 export function modelStats(deployment: Deployment): ModelStats {
@@ -20,4 +21,9 @@ export function modelStats(deployment: Deployment): ModelStats {
     busyShare: busyMs / Math.max(1, performance.now() - deployment.openedAtMs),
     memoryBytes: deployment.memoryBytes,
   };
+}
+
+/** The figures of a thread. */
+export function workerStats({ inFlight, running, restarts, abandoned }: Thread): WorkerStats {
+  return { inFlight, running, restarts, abandoned };
 }

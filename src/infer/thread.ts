@@ -27,25 +27,6 @@ export interface Errand {
   lost(loss: Loss): void;
 }
 
-/** A place where models run: a worker, and the next one where that dies. */
-export interface Thread {
-  readonly index: number;
-  /** Errands without an answer yet. */
-  readonly inFlight: number;
-  readonly expectedMs: number;
-  /** False while a worker that keeps dying waits for its next start. */
-  readonly running: boolean;
-  readonly restarts: number;
-  /** Workers that were given up and are still inside the runtime. */
-  readonly abandoned: number;
-  send(errand: Errand): void;
-  /**
-   * Waits for errands in flight and then for the workers to end, each at most so long. What is
-   * inside the runtime after that goes on by itself to the end of its run. Idempotent.
-   */
-  close(drainMsMax: number): Promise<void>;
-}
-
 export interface ThreadOptions {
   readonly index: number;
   /** The program of the worker, absolute. */
@@ -59,134 +40,155 @@ export function workerFile(): string {
   return createRequire(import.meta.url).resolve('#worker');
 }
 
-/** Starts a worker and keeps one running until it is closed. */
-export function openThread({ index, file, replaced }: ThreadOptions): Thread {
-  const errands: Errand[] = [];
-  const leaving = new Set<Promise<void>>();
-  let restarts = 0;
-  let startsInVain = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let live: LiveWorker | undefined;
-  let closing: Promise<void> | undefined;
-  let drained: (() => void) | undefined;
+/** A place where models run: a worker, and the next one where that dies. */
+export class Thread {
+  readonly index: number;
+  readonly #options: ThreadOptions;
+  readonly #errands: Errand[] = [];
+  /** The ends of workers that were given up. */
+  readonly #leaving = new Set<Promise<void>>();
+  #live: LiveWorker | undefined;
+  #restarts = 0;
+  #startsInVain = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
 
-  function start(): void {
-    const started = startWorker(file, index);
-    live = started;
+  /** Starts the first worker at once. */
+  constructor(options: ThreadOptions) {
+    this.index = options.index;
+    this.#options = options;
+    this.#start();
+  }
+
+  /** Errands without an answer yet. */
+  get inFlight(): number {
+    return this.#errands.length;
+  }
+
+  /** How long the errands in flight are thought to take. */
+  get expectedMs(): number {
+    return this.#errands.reduce((sum, errand) => sum + errand.expectedMs, 0);
+  }
+
+  /** False while a worker that keeps dying waits for its next start. */
+  get running(): boolean {
+    return this.#live !== undefined;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Workers that were given up and are still inside the runtime. */
+  get abandoned(): number {
+    return this.#leaving.size;
+  }
+
+  /** Sends an errand; it is answered or lost, once. */
+  send(errand: Errand): void {
+    if (this.#live === undefined) {
+      errand.lost({ code: 'worker-crashed', started: false, cause: undefined });
+      return;
+    }
+    this.#live.worker.postMessage(errand.message, errand.transfer);
+    this.#errands.push(errand);
+    if (this.#errands.length === 1) this.#watch();
+  }
+
+  /**
+   * Waits for errands in flight and then for the workers to end, each at most so long. What is
+   * inside the runtime after that goes on by itself to the end of its run. Idempotent.
+   */
+  close(drainMsMax: number): Promise<void> {
+    this.#closing ??= this.#drainAndEnd(drainMsMax);
+    return this.#closing;
+  }
+
+  #start(): void {
+    const started = startWorker(this.#options);
+    this.#live = started;
     started.worker.on('message', (answer: FromWorker) => {
-      if (live === started) receive(answer);
+      if (this.#live === started) this.#receive(answer);
     });
     void started.ended.then((cause) => {
-      if (live !== started) return;
-      live = undefined;
-      replace('worker-crashed', cause);
+      if (this.#live !== started) return;
+      this.#live = undefined;
+      this.#replace('worker-crashed', cause);
     });
   }
 
-  function receive(answer: FromWorker): void {
-    const errand = errands.shift();
+  #receive(answer: FromWorker): void {
+    const errand = this.#errands.shift();
     if (errand?.message.id !== answer.id) throw new Error('a worker answered out of order');
-    startsInVain = 0;
-    watch();
+    this.#startsInVain = 0;
+    this.#watch();
     errand.answered(answer);
-    if (errands.length === 0) drained?.();
+    if (this.#errands.length === 0) this.#drained?.();
   }
 
   /** Times the errand that the worker is busy with. */
-  function watch(): void {
-    clearTimeout(timer);
-    const errand = errands[0];
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const errand = this.#errands[0];
     if (errand === undefined) return;
-    timer = setTimeout(() => {
+    this.#timer = setTimeout(() => {
       // Where this thread was busy itself, the answer may already be waiting to be read.
       setImmediate(() => {
-        if (errands[0] !== errand) return;
-        retire();
-        replace('timeout', new Error(`no answer within ${errand.timeoutMs} ms`));
+        if (this.#errands[0] !== errand) return;
+        this.#retire();
+        this.#replace('timeout', new Error(`no answer within ${errand.timeoutMs} ms`));
       });
     }, errand.timeoutMs);
   }
 
   /** Settles what the last worker left and starts the next. */
-  function replace(code: Loss['code'], cause: unknown): void {
-    const lost = errands.splice(0);
-    clearTimeout(timer);
-    if (closing === undefined) {
-      restarts += 1;
-      startsInVain += 1;
-      restart();
+  #replace(code: Loss['code'], cause: unknown): void {
+    const lost = this.#errands.splice(0);
+    clearTimeout(this.#timer);
+    if (this.#closing === undefined) {
+      this.#restarts += 1;
+      this.#startsInVain += 1;
+      this.#restart();
     }
     for (const [place, errand] of lost.entries()) {
       errand.lost({ code, started: place === 0, cause });
     }
-    drained?.();
+    this.#drained?.();
   }
 
-  function restart(): void {
-    const delayMs = startsInVain < 2 ? 0 : RESTART_MS_MIN * 2 ** (startsInVain - 2);
+  #restart(): void {
     const again = () => {
-      if (closing !== undefined) return;
-      start();
-      replaced(thread);
+      if (this.#closing !== undefined) return;
+      this.#start();
+      this.#options.replaced(this);
     };
-    if (delayMs === 0) again();
+    const delayMs = RESTART_MS_MIN * 2 ** (this.#startsInVain - 2);
+    if (this.#startsInVain < 2) again();
     else setTimeout(again, Math.min(delayMs, RESTART_MS_MAX));
   }
 
   /** Lets the worker end when it can: the last message it reads. */
-  function retire(): void {
-    if (live === undefined) return;
-    const { worker, retired, ended } = live;
-    live = undefined;
+  #retire(): void {
+    if (this.#live === undefined) return;
+    const { worker, retired, ended } = this.#live;
+    this.#live = undefined;
     Atomics.store(retired, 0, 1);
     worker.postMessage({ kind: 'quit' } satisfies QuitMessage);
-    const left = ended.then(() => void leaving.delete(left));
-    leaving.add(left);
+    const left = ended.then(() => void this.#leaving.delete(left));
+    this.#leaving.add(left);
   }
 
-  async function drainAndEnd(drainMsMax: number): Promise<void> {
+  async #drainAndEnd(drainMsMax: number): Promise<void> {
     const idle = new Promise<void>((resolve) => {
-      drained = resolve;
-      if (errands.length === 0) resolve();
+      this.#drained = resolve;
+      if (this.#errands.length === 0) resolve();
     });
     await within(drainMsMax, idle);
-    retire();
-    replace('closed', new Error('closed while it ran'));
-    await within(drainMsMax, Promise.all(leaving));
+    this.#retire();
+    this.#replace('closed', new Error('closed while it ran'));
+    await within(drainMsMax, Promise.all(this.#leaving));
   }
-
-  const thread: Thread = {
-    index,
-    get inFlight() {
-      return errands.length;
-    },
-    get expectedMs() {
-      return errands.reduce((sum, errand) => sum + errand.expectedMs, 0);
-    },
-    get running() {
-      return live !== undefined;
-    },
-    get restarts() {
-      return restarts;
-    },
-    get abandoned() {
-      return leaving.size;
-    },
-    send(errand) {
-      if (live === undefined) {
-        return errand.lost({ code: 'worker-crashed', started: false, cause: undefined });
-      }
-      live.worker.postMessage(errand.message, errand.transfer);
-      errands.push(errand);
-      if (errands.length === 1) watch();
-    },
-    close(drainMsMax) {
-      closing ??= drainAndEnd(drainMsMax);
-      return closing;
-    },
-  };
-  start();
-  return thread;
 }
 
 interface LiveWorker {
@@ -196,7 +198,7 @@ interface LiveWorker {
   readonly ended: Promise<unknown>;
 }
 
-function startWorker(file: string, index: number): LiveWorker {
+function startWorker({ file, index }: ThreadOptions): LiveWorker {
   const shared = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const workerData: WorkerStart = { retired: shared };
   const worker = new Worker(file, { execArgv: [], name: `ledge-infer-${index}`, workerData });

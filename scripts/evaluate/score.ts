@@ -72,16 +72,19 @@ async function scoreMasks(counted: readonly Evaluated[]): Promise<Record<string,
   let hits = 0;
   let overlap = 0;
   let masks = 0;
+  let maps = 0;
   for (const { event, results } of counted) {
     if (event.mask === undefined || event.truth === GOOD) continue;
     masks += 1;
     const heat = heatmapOf(results[0]);
     if (heat === undefined) continue;
+    maps += 1;
     const { hit, iou } = await compareWithMask(heat, event.mask);
     hits += hit ? 1 : 0;
     overlap += iou;
   }
-  return { pixelHit: hits / masks, maskIou: overlap / masks };
+  // A flow without heat maps is not judged by them.
+  return maps === 0 ? {} : { pixelHit: hits / masks, maskIou: overlap / masks };
 }
 
 /** The label of an event: of its parts, the surest says. */

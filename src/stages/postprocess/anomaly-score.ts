@@ -8,7 +8,11 @@ const schema = z.strictObject({
     .enum(['length', 'max', 'mean'])
     .default('length')
     .describe('How the deviations make one score: Euclidean length, largest or mean magnitude.'),
-  threshold: z.number().positive().default(2).describe('Score above which an event is anomalous.'),
+  threshold: z
+    .number()
+    .positive()
+    .default(2.1)
+    .describe('Score above which an event is anomalous.'),
   release: z
     .number()
     .min(0)

@@ -52,13 +52,13 @@ const schema = z.strictObject({
     .int()
     .min(0)
     .max(1_000_000)
-    .default(100)
+    .default(75)
     .describe('Events over which normal follows a slow drift; 0: it stays as learned.'),
   adaptBelow: z
     .number()
     .positive()
-    .default(2)
-    .describe('Distance up to which an event counts as normal, and normal follows it.'),
+    .default(2.25)
+    .describe('Distance from which on normal follows no event; it follows nearer ones the more.'),
 });
 
 export type BaselineConfig = z.infer<typeof schema>;
@@ -157,13 +157,18 @@ function deviate(state: Learned, row: Float64Array, config: BaselineConfig): Flo
   recent.set(scaleRow(row, normal), recent.length - row.length);
   const mean = columnMeans(recent, row.length);
   const deviation = deviationOf(mean, reference, normal);
-  if (config.adaptEvents > 0 && norm(deviation) <= config.adaptBelow) {
-    mean.forEach((value, field) => {
-      const before = reference[field] as number;
-      reference[field] = before + (value - before) / config.adaptEvents;
-    });
-  }
+  const rate = adaptRate(norm(deviation), config);
+  mean.forEach((value, field) => {
+    const before = reference[field] as number;
+    reference[field] = before + rate * (value - before);
+  });
   return deviation;
+}
+
+/** How much of the way to an event normal goes: less for one that may be the start of a fault. */
+function adaptRate(distance: number, { adaptEvents, adaptBelow }: BaselineConfig): number {
+  if (adaptEvents === 0 || distance >= adaptBelow) return 0;
+  return (1 - (distance / adaptBelow) ** 2) / adaptEvents;
 }
 
 function namesOf(value: Value, config: BaselineConfig): readonly string[] {

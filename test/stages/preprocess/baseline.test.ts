@@ -72,7 +72,7 @@ test.each([
   [50, true],
   [0, false],
 ])('baseline with adaptEvents %i follows a slow drift: %s', async (adaptEvents, follows) => {
-  const drift = Array.from({ length: 1000 }, (_, at) => machine(40 + at, at * 0.002));
+  const drift = Array.from({ length: 2000 }, (_, at) => machine(40 + at, at * 0.001));
   const use = fieldsUse({ adaptEvents });
   const outcomes = await runStage(baseline, use, [...machines(40), ...drift]);
   expect(distanceOf(outcomes.at(-1))! < 2).toBe(follows);

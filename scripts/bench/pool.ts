@@ -11,7 +11,7 @@ import { median, percentile } from './statistics.ts';
 
 /** Rounds of bare loop and pool in turn; their medians count. */
 const ROUNDS = 5;
-const ROUND_MS = 1_500;
+const ROUND_MS = 800;
 const IN_FLIGHT = 64;
 const BATCH_MAX = 32;
 const TIMEOUT_MS = 30_000;

@@ -115,8 +115,10 @@ async function readManifest(file: string): Promise<Manifest> {
   const found = await statOf(file);
   if (found === undefined) throw missing(file);
   if (found.size > YAML_BYTES_MAX) {
-    const message = `Cannot read the manifest ${file}: ${found.size} bytes, at most ${YAML_BYTES_MAX}`;
-    throw new LedgeError('model-invalid', message, { context: { file, bytes: found.size } });
+    const state = `${found.size} bytes, at most ${YAML_BYTES_MAX}`;
+    throw new LedgeError('model-invalid', `Cannot read the manifest ${file}: ${state}`, {
+      context: { file, bytes: found.size },
+    });
   }
   return parseManifest(await readFile(file, 'utf8'), file);
 }

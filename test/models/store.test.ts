@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listModels, loadModel } from '../../src/models/store.ts';
 import { FREE } from '../../src/tensor/tensor.ts';
-import { castModel, matmulModel, modelBytes } from '../fixtures/onnx-models.ts';
+import { castModel, constant, matmulModel, model, modelBytes } from '../fixtures/onnx-models.ts';
 
 const BYTES = modelBytes(matmulModel({ inputs: 4, outputs: 3 }));
 const SHA = createHash('sha256').update(BYTES).digest('hex');
@@ -130,6 +130,25 @@ describe('a model', () => {
       context: { problems: expect.arrayContaining([expect.objectContaining({ where: 'y' })]) },
     });
   });
+
+  test.each(['../weights.bin', '/etc/hostname', 'link.bin'])(
+    'with weights in %s, outside its folder, is refused',
+    async (location) => {
+      const outside = {
+        ...constant('w', 'float32', { dims: [4, 3] }),
+        dataLocation: 1,
+        externalData: [{ unknown: [], key: 'location', value: location }],
+      };
+      const { graph } = matmulModel({ inputs: 4, outputs: 3 });
+      const bytes = modelBytes(model({ ...graph, initializers: [outside] }));
+      const folder = await folderWith({ 'dense.onnx': bytes });
+      await writeFile(join(folder, '..', 'weights.bin'), new Uint8Array(48));
+      await symlink('../weights.bin', join(folder, 'link.bin'));
+      await expect(loadModel(join(folder, 'dense.onnx'))).rejects.toMatchObject({
+        code: 'model-refused',
+      });
+    },
+  );
 
   test.each([
     { what: 'no file', files: {}, path: 'none.onnx', code: 'not-found' },

@@ -8,6 +8,9 @@ const TIMESTAMP_MS_MAX = 1e14;
 const ISO_8601 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?$/;
 const HAS_ZONE = /(Z|[+-]\d{2}:\d{2})$/;
 
+/** Characters of a wrong time that are told. */
+const TOLD_CHARACTERS_MAX = 64;
+
 /**
  * Milliseconds since 1970 from seconds, milliseconds or ISO 8601 text (UTC where it names no zone).
  * Throws LedgeError value-invalid naming the field.
@@ -17,7 +20,7 @@ export function parseTimestamp(value: unknown, field: string): number {
   if (Number.isFinite(ms) && ms >= 0 && ms < TIMESTAMP_MS_MAX) return ms;
   throw new LedgeError(
     'value-invalid',
-    `Cannot read the time of the event: ${field} is ${JSON.stringify(value) ?? 'missing'}, ` +
+    `Cannot read the time of the event: ${field} is ${describeTime(value)}, ` +
       'expected seconds or milliseconds since 1970, or ISO 8601',
     { context: { field } },
   );
@@ -31,4 +34,13 @@ function fromText(value: unknown): number {
   if (typeof value !== 'string' || !ISO_8601.test(value)) return Number.NaN;
   // A date alone is UTC for Date.parse; a time without a zone would be the node's local one.
   return Date.parse(value.includes('T') && !HAS_ZONE.test(value) ? `${value}Z` : value);
+}
+
+/** Only scalars are shown: the value comes from outside and may be nested without end. */
+function describeTime(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'string'
+    ? JSON.stringify(value.slice(0, TOLD_CHARACTERS_MAX))
+    : String(value);
 }

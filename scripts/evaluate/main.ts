@@ -11,10 +11,10 @@ import { NODE_NAME, startNodeProcess } from './node-process.ts';
 import { groupsOf, type Metrics, scoreAll } from './score.ts';
 import { type Evaluated, type SentAll, sendAll } from './send-all.ts';
 
-const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [--json] [--limit N] [--split] [--flows DIR]
+const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
 
 Runs labelled data through a flow of a real node, over MQTT, and prints how well it did.
-  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or **/*.csv as SKAB has them
+  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or SKAB's **/*.csv
   --json   {"flow", "events", "metrics"} alone on stdout
   --limit  the first N events of each label or class, or the first N files of series
   --split  figures by label, class or folder too
@@ -136,7 +136,8 @@ function accountOf({ events, dropped }: SentAll): string {
     ...(learned > 0 ? [`${learned} events were only learned from`] : []),
     ...(failed.length > 0
       ? [
-          `${failed.length} events failed, the first: ${failed[0]?.event.name}: ${JSON.stringify(failed[0]?.error)}`,
+          `${failed.length} events failed, the first: ${failed[0]?.event.name}: ` +
+            JSON.stringify(failed[0]?.error),
         ]
       : []),
     ...(silent.length > 0

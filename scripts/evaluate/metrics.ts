@@ -89,7 +89,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** How far two sets of cells agree, 0..1: their intersection over their union. 1 of two empty ones. */
+/** How far two sets of cells agree: intersection over union, 0..1. 1 of two empty ones. */
 export function intersectionOverUnion(a: readonly boolean[], b: readonly boolean[]): number {
   let both = 0;
   let either = 0;

@@ -8,7 +8,7 @@ import {
 } from '../../src/devices/exchange.ts';
 import type { EvaluatedEvent } from './dataset.ts';
 
-/** Counted events on the way at a time: keeps the workers busy, and latency is mostly the flow's. */
+/** Counted events on the way at a time: keeps the workers busy; latency is mostly the flow's. */
 const IN_FLIGHT_MAX = 8;
 /** An event without a reply after this long is given up: it counts as not answered. */
 const GIVE_UP_MS = 20_000;
@@ -42,8 +42,8 @@ interface Pending extends Evaluated {
 }
 
 /**
- * Sends every event in order, a bounded number at a time, and gathers what comes back. Rows that are
- * only learned from are not waited for. Every event is in the answer, whatever became of it.
+ * Sends every event in order, a bounded number at a time, and gathers what comes back. Rows that
+ * are only learned from are not waited for. Every event is in the answer, whatever became of it.
  */
 export async function sendAll(
   bus: Bus,

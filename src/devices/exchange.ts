@@ -16,7 +16,7 @@ export interface FlowTopics {
 export interface Reply {
   readonly event: number;
   readonly kind: 'result' | 'dead-letter';
-  /** The published JSON: `{id, flow, device, ts, result, ...}`, or of a dead letter `{error, ...}`. */
+  /** The published JSON: `{id, device, ts, result, ...}`, or of a dead letter `{error, ...}`. */
   readonly body: Readonly<Record<string, unknown>>;
   /** From publishing to this reply. */
   readonly latencyMs: number;
@@ -50,8 +50,8 @@ export interface SentEvent {
 const MARK_BYTES = 8;
 
 /**
- * Subscribes to everything a flow says of its events. Replies to events of other senders are left out;
- * reports of drops cannot be told apart and are given whole.
+ * Subscribes to everything a flow says of its events. Replies to events of other senders are left
+ * out; reports of drops cannot be told apart and are given whole.
  */
 export async function openExchange(
   bus: Bus,

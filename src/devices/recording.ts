@@ -61,8 +61,8 @@ const CONTENT_TYPES: ReadonlyMap<string, string | undefined> = new Map([
 ]);
 
 /**
- * Reads what a folder or file holds to replay: a `replay.yaml` (flow, speed, events), a `.jsonl` with
- * one event a line, or media files, sorted by name, each beginning where the one before ended.
+ * Reads what a folder or file holds to replay: a `replay.yaml` (flow, speed, events), a `.jsonl`
+ * with one event a line, or media files, sorted by name, each beginning where the one before ended.
  * Fails with not-found, config-invalid, payload-invalid.
  */
 export async function loadRecording(path: string): Promise<Recording> {

@@ -11,7 +11,7 @@ export interface ReplayReply extends Reply {
 export interface ReplayOptions {
   /** How many times faster than recorded. */
   readonly speed: number;
-  /** The device events come from that do not name one, or all of them where it is set on purpose. */
+  /** The device that an event is published for. */
   readonly deviceOf: (event: RecordedEvent) => string;
   /** How long nothing may come back before the rest is given up. */
   readonly quietMsMax: number;
@@ -36,7 +36,7 @@ export interface ReplaySummary {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-/** Publishes a recording at its own pace and tells what comes back, until all is answered or quiet. */
+/** Publishes a recording at its pace and tells what comes back, until all is answered or quiet. */
 export async function replayRecording(
   { events }: Recording,
   options: ReplayOptions,

@@ -17,7 +17,7 @@ const topic = z.string().superRefine((pattern, context) => {
   }
 });
 
-/** A file of devices/sources: what one kind of device sends, and what gives way when it is too much. */
+/** A file of devices/sources: what one kind of device sends, and what gives way under load. */
 export const sourceFileSchema = z.strictObject({
   $schema: z.string().optional(),
   description: z.string().min(1).describe('What sends these events, and in what form.'),

@@ -1,4 +1,4 @@
-/** How long a WAV file lasts, by its own header; undefined where it is none. Never reads past its end. */
+/** How long a WAV file lasts, by its header; undefined where it is none. Reads no further than it. */
 export function wavDurationMs(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.byteLength < 12 || fourCharacters(bytes, 0) !== 'RIFF') return undefined;

@@ -44,7 +44,7 @@ const flowsOf = (node: string, names: readonly string[]): Message =>
     })),
   });
 
-/** A node's part on the wire: a result each, nothing for `hold`, a dead letter for `bad`, a drop for `late`. */
+/** A node's part: a result each, nothing for `hold`, a dead letter for `bad`, a drop for `late`. */
 async function answerLikeANode(): Promise<void> {
   await broker.subscribe('ledge/in/text/+', { qos: 1 }, (delivery) => {
     const { payload, topic, properties } = delivery.message;

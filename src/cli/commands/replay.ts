@@ -17,8 +17,7 @@ const COLUMNS = { seconds: 8, device: 12, event: 28, milliseconds: 9 } as const;
 /** `ledge replay`: publishes recorded events at their own pace and prints what comes back. */
 export const replay: Command = {
   summary: 'Publish recorded events and print their results',
-  usage:
-    'replay <folder|file> [--flow NAME] [--device ID] [--speed X] [--broker URL] [--wait S] [--json]',
+  usage: 'replay <folder|file> [--flow NAME] [--device ID] [--speed X] [--broker URL] [--json]',
   options: {
     flow: { type: 'string' },
     node: { type: 'string' },
@@ -31,7 +30,7 @@ export const replay: Command = {
   optionHelp: {
     flow: 'the flow; default: the one whose samples these are',
     node: 'the node, where several on this broker have the flow',
-    device: `device that all events come from; default: the recording's own, else ${DEFAULT_DEVICE}`,
+    device: `device of all events; default: the recording's own, else ${DEFAULT_DEVICE}`,
     speed: "times faster than recorded; default: the recording's own, else 1",
     broker: `URL of the broker; default ${DEFAULT_BROKER}`,
     wait: `seconds of silence after which the rest is given up; default ${QUIET_SECONDS}`,

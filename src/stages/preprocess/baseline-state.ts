@@ -57,7 +57,7 @@ const stateSchema = z.discriminatedUnion('phase', [
   }),
 ]);
 
-/** A state as JSON values; `seen` of `learn` tells how far learning is. Undefined before any event. */
+/** A state as JSON values, undefined before any event; `seen` of `learn` tells the progress. */
 export function writeBaselineState(
   state: BaselineState,
   { learn, window }: BaselineShape,

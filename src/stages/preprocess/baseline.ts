@@ -21,7 +21,7 @@ import { norm } from '../../tensor/linear-algebra.ts';
 import { float32 } from '../../tensor/tensor.ts';
 import { type BaselineState, parseBaselineState, writeBaselineState } from './baseline-state.ts';
 
-/** Fields of one device: learning costs their square in memory and their cube in time (64: 50 ms). */
+/** Fields of one device: learning costs their square in memory and their cube in time. */
 export const FIELDS_MAX = 64;
 /** Events learned from: with 64 fields 2 MiB a device while it learns. */
 const LEARN_MAX = 4096;
@@ -69,7 +69,7 @@ const MODEL: ModelIdentity = { name: 'learned-baseline', version: '1', precision
  * Learns on the node what is normal for each device. While learning it holds; afterwards each event
  * gives by field how far the mean of the last events is from normal, decorrelated, so that the
  * Euclidean length of all is at most 1 for 99 % of what was learned. Fields give fields, a tensor
- * [n] gives a float32 tensor [n]. Fails with value-invalid: a field missing or not finite, too many.
+ * [n] gives a float32 tensor [n]. Fails with value-invalid: a field missing, not finite, too many.
  */
 export const baseline = defineStage<BaselineConfig>({
   kind: 'baseline',

@@ -48,7 +48,7 @@ describe('readDataset', () => {
       ['free/1.jpg', true],
     ]);
   });
-  test('takes each series for a machine, of which the first rows are only learned from', async () => {
+  test('takes each series for a machine whose first rows are only learned from', async () => {
     const row = LABELLED.split('\n')[1];
     const long = `${LABELLED}${`${row}\n`.repeat(LEARN_ROWS)}`;
     const folder = await folderOf({ 'valve/1.csv': long, 'valve/2.csv': LABELLED });

@@ -31,7 +31,7 @@ function machine(rows: number, anomalous: number): string {
     const speed = (anomaly ? 12 : 20) + load;
     const when = new Date(Date.UTC(2020, 2, 1) + row * 1000).toISOString();
     const time = when.slice(0, 19).replace('T', ' ');
-    return `${time};${speed.toFixed(3)};${(5 + 2 * load).toFixed(3)};${anomaly ? '1.0' : '0.0'};0.0`;
+    return [time, speed, 5 + 2 * load, anomaly ? '1.0' : '0.0', '0.0'].join(';');
   });
   return ['datetime;speed;current;anomaly;changepoint', ...lines, ''].join('\n');
 }

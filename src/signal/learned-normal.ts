@@ -77,21 +77,25 @@ function scaleOf(rows: Float64Array, n: number): { mean: Float64Array; scale: Fl
 
 /** Means of every `window` rows that follow each other: [count - window + 1, n]. */
 function windowMeans(rows: Float64Array, n: number, window: number): Float64Array {
-  const count = rows.length / n - window + 1;
-  const means = new Float64Array(count * n);
-  for (let start = 0; start < count; start++) {
-    means.set(columnMeans(rows.subarray(start * n, (start + window) * n), n), start * n);
+  const means = new Float64Array(rows.length - (window - 1) * n);
+  for (let at = 0; at < means.length; at++) {
+    let sum = 0;
+    for (let row = 0; row < window; row++) sum += rows[at + row * n] as number;
+    means[at] = sum / window;
   }
   return means;
 }
 
 /** The mean of each of n columns of row-major rows. */
 export function columnMeans(rows: Float64Array, n: number): Float64Array {
-  const sums = new Float64Array(n);
-  rows.forEach((value, index) => {
-    sums[index % n] = (sums[index % n] as number) + value;
-  });
-  return sums.map((sum) => sum / (rows.length / n));
+  const means = new Float64Array(n);
+  const count = rows.length / n;
+  for (let column = 0; column < n; column++) {
+    let sum = 0;
+    for (let at = column; at < rows.length; at += n) sum += rows[at] as number;
+    means[column] = sum / count;
+  }
+  return means;
 }
 
 function covariance(centred: Float64Array, n: number): Float64Array {

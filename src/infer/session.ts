@@ -1,10 +1,17 @@
-import { InferenceSession, listSupportedBackends, Tensor as OrtTensor } from 'onnxruntime-node';
+import {
+  env,
+  InferenceSession,
+  listSupportedBackends,
+  Tensor as OrtTensor,
+} from 'onnxruntime-node';
 import type { NamedTensorSpec, TensorData } from '../tensor/tensor.ts';
 import { arrayOf } from '../tensor/tensor.ts';
 import type { InputPart, OutputPart } from './protocol.ts';
 
 /** 4: fatal only. Failures come back as errors; the runtime's own lines would only repeat them. */
 const LOG_FATAL = 4;
+// The runtime itself, which writes past every logger; read once, when the first session is created.
+env.logLevel = 'fatal';
 
 /**
  * The smallest model there is, y = Identity(x) on one float: ir 8, opset 13. Opening it makes the

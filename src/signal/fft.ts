@@ -18,8 +18,9 @@ export function nextPowerOfTwo(size: number): number {
 }
 
 /**
- * A real FFT of `size`, a power of two from 4 to FFT_SIZE_MAX: one complex transform of half the size
- * over even and odd samples (Sorensen et al., "Real-valued fast Fourier transform algorithms", 1987).
+ * A real FFT of `size`, a power of two from 4 to FFT_SIZE_MAX: one complex transform of half the
+ * size over even and odd samples. Source: Sorensen et al., "Real-valued fast Fourier transform
+ * algorithms" (1987).
  * Throws RangeError for another size. One object works on one block at a time.
  */
 export function createRealFft(size: number): RealFft {

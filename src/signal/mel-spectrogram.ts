@@ -44,7 +44,7 @@ export interface MelSpectrogram {
   readonly bands: number;
   /** How many frames a clip of so many samples has; 0 where it is shorter than one. */
   frameCount(samples: number): number;
-  /** The clip's frames, written to `out` as [frames, bands]; `gain` is multiplied to the samples. */
+  /** The clip's frames, written to `out` as [frames, bands]; every sample is times `gain`. */
   compute(clip: Float32Array, out: Float64Array, gain?: number): void;
 }
 

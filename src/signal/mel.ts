@@ -82,7 +82,7 @@ export function createMelBank(options: MelOptions): MelBank {
   return { bands, bins, starts, weights };
 }
 
-/** The bins strictly inside a triangle. 0 Hz is in none: there is no sound there, only an offset. */
+/** The bins strictly inside a triangle. 0 Hz is in none: it is no sound, only an offset. */
 function triangle(
   positions: Float64Array,
   [left, centre, right]: readonly [number, number, number],

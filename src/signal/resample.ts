@@ -1,6 +1,6 @@
 import { kaiserWeight } from './window-function.ts';
 
-/** Zero crossings of the sinc on either side: 80 dB down at half the lower rate, flat to 0.9 of it. */
+/** Zero crossings of the sinc on either side: 80 dB down at half the lower rate, flat to 0.9. */
 const ZERO_CROSSINGS = 48;
 /** Kaiser's beta for 80 dB: 0.1102 (80 - 8.7). */
 const BETA = 7.857;

@@ -34,7 +34,8 @@ export function isRiff(bytes: Uint8Array): boolean {
 /**
  * Walks the chunks of a WAV file to its sound; no size in it is believed beyond the bytes that are
  * there. PCM of 8, 16, 24 and 32 bits and float32, also as WAVE_FORMAT_EXTENSIBLE.
- * Throws LedgeError payload-invalid. Source: Microsoft, "Multiple channel audio data and WAVE files".
+ * Throws LedgeError payload-invalid.
+ * Source: Microsoft, "Multiple channel audio data and WAVE files".
  */
 export function parseWav(bytes: Uint8Array): Wav {
   if (!isRiff(bytes) || fourCc(bytes, 8) !== 'WAVE') {

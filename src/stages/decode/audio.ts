@@ -21,8 +21,8 @@ const schema = z.strictObject({
     .enum(['event', 'stream'])
     .default('event')
     .describe(
-      '`event`: each event is a clip of its own. `stream`: the events of a device are one signal, ' +
-        'and resampling goes on from one to the next.',
+      '`event`: each event is a clip of its own. `stream`: the events of a device are one ' +
+        'signal, and resampling goes on from one to the next.',
     ),
   payloadBytesMax: payloadLimit(SIGNAL_BYTES),
   secondsMax,

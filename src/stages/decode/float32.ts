@@ -21,7 +21,8 @@ const schema = z.strictObject({
 
 /**
  * Little-endian float32 elements as a tensor of the declared shape, over the payload's own bytes
- * where they are aligned. Fails with payload-invalid, payload-too-large, shape-mismatch, value-invalid.
+ * where they are aligned.
+ * Fails with payload-invalid, payload-too-large, shape-mismatch, value-invalid.
  */
 export const float32 = defineStage<z.infer<typeof schema>>({
   kind: 'float32',

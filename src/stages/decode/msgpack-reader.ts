@@ -8,7 +8,7 @@ export type FlatValue = number | bigint | boolean | string | null;
 
 /**
  * Reads one msgpack map of scalars: no nesting, no binary, no extension but the timestamp (given as
- * milliseconds since 1970). Nothing is allocated for a length before the bytes are seen to be there.
+ * milliseconds since 1970). Nothing is allocated for a length before its bytes are seen to be there.
  * Throws LedgeError payload-invalid. Source: the msgpack specification.
  */
 export function readFlatMap(bytes: Uint8Array, entriesMax: number): Record<string, FlatValue> {

@@ -52,7 +52,8 @@ const record = z.object({
 
 /**
  * A SenML pack in JSON (RFC 8428): one record of fields for each time that occurs in it, oldest
- * first; the event takes the newest time. Fails with payload-invalid, payload-too-large, value-invalid.
+ * first; the event takes the newest time.
+ * Fails with payload-invalid, payload-too-large, value-invalid.
  */
 export const senml = defineStage<SenmlConfig>({
   kind: 'senml',
@@ -133,7 +134,8 @@ function entryValue(
     const field = entry.vs === undefined ? 'vd' : 'vs';
     throw new LedgeError(
       'value-invalid',
-      `Cannot decode SenML: [${index}] (${entry.n ?? entry.bn ?? ''}) has a ${field}, expected v or vb`,
+      `Cannot decode SenML: [${index}] (${entry.n ?? entry.bn ?? ''}) has a ${field}, ` +
+        'expected v or vb',
       { context: { field: entry.n ?? '' } },
     );
   }

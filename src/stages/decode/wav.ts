@@ -12,7 +12,7 @@ const schema = z.strictObject({
   sampleRateHz: sampleRate()
     .optional()
     .describe(
-      'The rate that every file must have, samples per second; the stage `audio` resamples instead. ' +
+      'The rate that every file must have, samples per second; `audio` resamples instead. ' +
         'Without it any rate is taken, and later stages do not know it.',
     ),
   secondsMax,
@@ -69,7 +69,8 @@ export function decodeWav(
   if (file.missingBytes > 0 && limits.truncated === 'refuse') {
     throw payloadInvalid(
       'WAV',
-      `its header promises ${file.missingBytes} bytes more than the ${file.data.byteLength} there are`,
+      `its header promises ${file.missingBytes} bytes more than the ` +
+        `${file.data.byteLength} there are`,
     );
   }
   const samples = toMono(file.data, file);

@@ -24,7 +24,7 @@ const APPLY = {
   subtract: (a: number, b: number) => a - b,
 } as const;
 
-/** Two float32 tensors in one. Fails with shape-mismatch, value-invalid where the other is missing. */
+/** Two float32 tensors in one. Fails with shape-mismatch, or value-invalid where one is missing. */
 export const combine = defineStage<Config>({
   kind: 'combine',
   phase: 'preprocess',

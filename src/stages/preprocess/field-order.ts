@@ -29,7 +29,7 @@ export function requireFields(input: ValueType): FieldsType {
   return input;
 }
 
-/** The numbers of a record in this order. Throws LedgeError value-invalid naming a missing field. */
+/** The numbers of a record in order. Throws LedgeError value-invalid naming a missing field. */
 export function readFields(value: Value, fields: readonly string[]): number[] {
   if (value.kind !== 'fields') throw new TypeError(`a record stage was given a ${value.kind}`);
   const record = value.fields;

@@ -134,7 +134,7 @@ export function declaredFrames(spectrogram: MelSpectrogram, samples: number): nu
   return frames;
 }
 
-/** A function that gives the mel bands of a clip, [frames, bands] in a buffer that is used again. */
+/** A function that gives the mel bands of a clip, [frames, bands], in one buffer for all. */
 export function createClipSpectrum(
   spectrogram: MelSpectrogram,
   normalise: SpectrumConfig['normalise'],

@@ -34,7 +34,7 @@ interface Rule {
   due(state: State): boolean;
 }
 
-/** `window` over records, always a stream: [size, fields], or [?, fields] by time. Throws FieldError. */
+/** `window` over records: [size, fields], or [?, fields] by time. Throws FieldError. */
 export function compileRecordWindow(
   config: WindowConfig,
   input: Extract<ValueType, { kind: 'fields' }>,

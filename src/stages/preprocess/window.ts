@@ -36,7 +36,8 @@ const schema = z.strictObject({
     .default('event')
     .describe(
       '`event`: each value is a clip, cut on its own. `stream`: the values of a device are one ' +
-        'signal, and a window may begin in one and end in a later one. Records are always a stream.',
+        'signal, and a window may begin in one and end in a later one. Records are always a ' +
+        'stream.',
     ),
   partial: z
     .enum(['pad', 'drop'])

@@ -121,13 +121,17 @@ export function openLane(
   function callStep(traveller: Traveller, place: number): ReturnType<Step['run']> | LedgeError {
     const step = steps[place] as PlanStep;
     const { run } = traveller;
-    const startedMs = performance.now();
+    let startedMs = performance.now();
     try {
       const input = step.from === undefined ? traveller.value : traveller.named?.get(step.from);
       if (input === undefined) throw new LedgeError('internal', `no value named ${step.from}`);
       const context: StepContext = {
         event: run.event,
         named: (name) => traveller.named?.get(name),
+        waited(milliseconds) {
+          startedMs += milliseconds;
+          run.event.timing.queueMs += milliseconds;
+        },
       };
       const outcome = (opened[place] as Step).run(input, context);
       if (!(outcome instanceof Promise)) {

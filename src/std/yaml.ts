@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from './schema.ts';
 
 /** A YAML or JSON file may be this long: a flow of hundreds of steps is far below it. */
@@ -7,6 +7,9 @@ export const YAML_BYTES_MAX = 1_048_576;
 const ALIASES_MAX = 64;
 /** A value in a problem is cut after this many characters, so that a report stays readable. */
 const VALUE_CHARACTERS_MAX = 120;
+
+/** Problems told of one file: a file of another kind has one in every line. */
+const PROBLEMS_MAX = 64;
 
 /** One thing wrong in a file that people write, with all they need to mend it. */
 export interface Problem {
@@ -46,16 +49,19 @@ export function parseYaml(text: string, file: string): Parsed<YamlFile> {
     });
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
+  // The library compares every two keys of a map: a large one would hold the thread for minutes.
+  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false };
+  const document = parseDocument(text, options);
+  const errors = document.errors.length > 0 ? document.errors : repeatedKeys(document);
+  if (errors.length > 0) {
+    const problems = errors.slice(0, PROBLEMS_MAX).map((error) => ({
       file,
       line: lines.linePos(error.pos[0]).line,
       field: '',
       value: undefined,
       expected: `YAML (${error.message})`,
     }));
-    return { kind: 'problems', problems };
+    return { kind: 'problems', problems: withRest(problems, errors.length, file) };
   }
   let value: unknown;
   try {
@@ -71,6 +77,32 @@ export function parseYaml(text: string, file: string): Parsed<YamlFile> {
   return { kind: 'ok', value: { file, value, lineOf } };
 }
 
+/** Keys that stand twice in one map, and where. */
+function repeatedKeys(document: Document): { message: string; pos: readonly [number] }[] {
+  const repeated: { message: string; pos: readonly [number] }[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          const message = `Map keys must be unique, found ${JSON.stringify(key.value)} twice`;
+          repeated.push({ message, pos: [rangeStart(key) ?? 0] });
+        }
+        seen.add(key.value);
+      }
+    },
+  });
+  return repeated;
+}
+
+/** Says how many problems are not told. */
+function withRest(told: readonly Problem[], count: number, file: string): readonly Problem[] {
+  if (count <= PROBLEMS_MAX) return told;
+  const expected = `at most ${PROBLEMS_MAX} problems; ${count - PROBLEMS_MAX} more are not told`;
+  return [...told, { file, line: undefined, field: '', value: undefined, expected }];
+}
+
 /** Parses a file's value with a schema; every problem carries line, field, value and expectation. */
 export function parseWith<T>(schema: z.ZodType<T>, source: YamlFile): Parsed<T> {
   const parsed = schema.safeParse(source.value, { reportInput: true });
@@ -79,20 +111,17 @@ export function parseWith<T>(schema: z.ZodType<T>, source: YamlFile): Parsed<T> 
 }
 
 /** Turns a schema's complaints into problems; `base` is where the parsed value stands in the file. */
-export function problemsOf(error: z.ZodError, source: YamlFile, base: Path): Problem[] {
-  return error.issues.flatMap((issue) => {
+export function problemsOf(error: z.ZodError, source: YamlFile, base: Path): readonly Problem[] {
+  const found = error.issues.flatMap((issue): { path: Path; expected: string }[] => {
     const path = [...base, ...(issue.path as Path)];
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        file: source.file,
-        line: source.lineOf([...path, key]),
-        field: [...path, key].join('.'),
-        value: undefined,
-        expected: 'no such field',
-      }));
-    }
-    return problemAt(source, path, expectationOf(issue));
+    if (issue.code !== 'unrecognized_keys') return [{ path, expected: expectationOf(issue) }];
+    return issue.keys.map((key) => ({ path: [...path, key], expected: 'no such field' }));
   });
+  const told = found.slice(0, PROBLEMS_MAX).map(({ path, expected }) => {
+    const problem = problemAt(source, path, expected);
+    return expected === 'no such field' ? { ...problem, value: undefined } : problem;
+  });
+  return withRest(told, found.length, source.file);
 }
 
 /** What a schema wanted, without the library's own phrase around it. */

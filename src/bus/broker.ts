@@ -6,6 +6,7 @@ import { deadlyProblem, type InboundPacket } from './admission.ts';
 import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState, Message } from './bus.ts';
 import { drain } from './drain.ts';
+import { gatherWrites } from './gather.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
 import { boundKeeping } from './keeping.ts';
 import { listen } from './listen.ts';
@@ -189,7 +190,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
 
   function admit(stream: Duplex, request: IncomingMessage | undefined): void {
     if (stream.destroyed) return;
-    const client = aedes.handle(stream, request) as GuardedClient;
+    const client = aedes.handle(gatherWrites(stream), request) as GuardedClient;
     client.duplicates = router.duplicatesFor(aedes.id);
     client._parser.prependListener('packet', (packet) => {
       const deadly = deadlyProblem(packet);

@@ -5,6 +5,7 @@ import { AckGate } from './ack-gate.ts';
 import { createAttempts, RECONNECT_MS_MIN } from './attempts.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 import type { Bus, BusState, Message } from './bus.ts';
+import { gatherWrites } from './gather.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { fieldsOf } from './packet.ts';
@@ -249,7 +250,7 @@ function createLink(
     link.onFailed();
   };
   const openStream = () => {
-    const gate = new AckGate(place.open(), { openEvent: place.openEvent, onClosed });
+    const gate = new AckGate(gatherWrites(place.open()), { openEvent: place.openEvent, onClosed });
     link.gate = gate;
     link.connackCode = undefined;
     link.error = undefined;

@@ -142,7 +142,8 @@ class WorkerPool implements Pool {
     const deployment = createDeployment(this.#nextId(), model, {
       providers: this.#options.providers,
       intraOpThreads: 1,
-      batchRowsMax: hasFreeRows(model) ? batch.sizeMax : 1,
+      // At least two rows, so that a later use of the model may have batches.
+      batchRowsMax: hasFreeRows(model) ? Math.max(2, batch.sizeMax) : 1,
       batchMsMax: batch.waitMsMax > 0 ? Number.POSITIVE_INFINITY : BATCH_MS_MAX,
     });
     const placed = this.#placing.then(async () => {

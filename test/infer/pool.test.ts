@@ -188,6 +188,15 @@ describe('a model opened twice', () => {
   });
 });
 
+test('a model that was opened without batches is batched for its next user', async () => {
+  const pool = await testPool();
+  const file = await writeModel(sumModel(2));
+  await pool.open(file, { ...OPEN, batch: { sizeMax: 1, waitMsMax: 0 } });
+  const predictor = await pool.open(file, OPEN);
+  await Promise.all([1, 2, 3].map(() => run(predictor, { a: rows(1, 2), b: rows(1, 2) })));
+  expect(pool.stats().models).toMatchObject([{ batched: true, requests: 3, batches: 1 }]);
+});
+
 describe('placement', () => {
   test('puts a small model on every worker and a large one on one, with its threads', async () => {
     const pool = await testPool({ workers: 2, intraOpThreads: 2 });

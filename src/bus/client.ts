@@ -4,12 +4,13 @@ import { LedgeError } from '../std/error.ts';
 import { AckGate } from './ack-gate.ts';
 import { createAttempts, RECONNECT_MS_MIN } from './attempts.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
-import type { Bus, BusState, Message } from './bus.ts';
+import type { Bus, Message } from './bus.ts';
 import { gatherWrites } from './gather.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { fieldsOf } from './packet.ts';
 import {
+  alikeBatches,
   createSubscriptions,
   type FilterOutcome,
   type FilterRequest,
@@ -33,8 +34,6 @@ const KEEPALIVE_SECONDS = 30;
 const CONNECT_MS_MAX = 10_000;
 /** How long closing waits for acknowledgements, and again for the connection to end. */
 const CLOSE_MS_MAX = 1_000;
-/** Filters in one SUBSCRIBE: some brokers limit the packet. */
-const FILTERS_PER_PACKET = 100;
 
 /** How the node connects to a broker that is not its own. */
 export interface ClientOptions {
@@ -111,32 +110,6 @@ interface Parts {
   readonly outbox: Outbox;
   readonly subscriptions: Subscriptions;
   readonly presence: Presence;
-}
-
-/** Whether the bus is online, and who wants to know. */
-interface Presence {
-  readonly state: BusState;
-  change(next: BusState): void;
-  listen(tell: (state: BusState) => void): () => void;
-}
-
-function createPresence(): Presence {
-  const listeners = new Set<(state: BusState) => void>();
-  let state: BusState = 'offline';
-  return {
-    get state() {
-      return state;
-    },
-    change(next) {
-      if (state === next) return;
-      state = next;
-      for (const tell of listeners) tell(next);
-    },
-    listen(tell) {
-      listeners.add(tell);
-      return () => listeners.delete(tell);
-    },
-  };
 }
 
 /** Subscribes again and sends what waits on every new connection, and keeps it when one ends. */
@@ -371,23 +344,6 @@ async function subscribe(
   }
   await Promise.all(packets);
   return requests.map((request) => outcomes.get(request) ?? 'lost');
-}
-
-/** Groups requests that can share a SUBSCRIBE. */
-function alikeBatches(requests: readonly FilterRequest[]): FilterRequest[][] {
-  const batches: FilterRequest[][] = [];
-  const open = new Map<string, FilterRequest[]>();
-  for (const request of requests) {
-    const key = `${request.qos} ${request.retained}`;
-    let batch = open.get(key);
-    if (batch === undefined || batch.length >= FILTERS_PER_PACKET) {
-      batch = [];
-      batches.push(batch);
-      open.set(key, batch);
-    }
-    batch.push(request);
-  }
-  return batches;
 }
 
 async function close({ mqtt, outbox, link, presence }: Parts): Promise<void> {

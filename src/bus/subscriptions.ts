@@ -2,6 +2,9 @@ import { LedgeError } from '../std/error.ts';
 import type { DeliveryHandler, Subscription } from './bus.ts';
 import type { Handler, Inbound } from './inbound.ts';
 
+/** Filters in one SUBSCRIBE: some brokers limit the packet. */
+const FILTERS_PER_PACKET = 100;
+
 /** What is asked of a broker for one filter. */
 export interface FilterRequest {
   readonly filter: string;
@@ -88,4 +91,21 @@ export function createSubscriptions(inbound: Inbound, wire: Wire): Subscriptions
       live = false;
     },
   };
+}
+
+/** Groups requests that can share a SUBSCRIBE. */
+export function alikeBatches(requests: readonly FilterRequest[]): FilterRequest[][] {
+  const batches: FilterRequest[][] = [];
+  const open = new Map<string, FilterRequest[]>();
+  for (const request of requests) {
+    const key = `${request.qos} ${request.retained}`;
+    let batch = open.get(key);
+    if (batch === undefined || batch.length >= FILTERS_PER_PACKET) {
+      batch = [];
+      batches.push(batch);
+      open.set(key, batch);
+    }
+    batch.push(request);
+  }
+  return batches;
 }

@@ -9,6 +9,7 @@ import { gatherWrites } from './gather.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { fieldsOf } from './packet.ts';
+import { createPresence, type Presence } from './presence.ts';
 import {
   alikeBatches,
   createSubscriptions,

@@ -57,12 +57,7 @@ export function createInbound(): Inbound {
     }
     unaccepted += 1;
     if (unaccepted === UNACCEPTED_MAX) current?.setReading('off');
-    const acceptedOnce = countdown(handlers.length, accepted);
-    const settledOnce = countdown(handlers.length, settled);
-    for (const { qos, handler } of handlers) {
-      const how = { qos: grantedQos(packet.qos, qos), retain: packet.retain };
-      handler(createDelivery(messageOf(packet, how), acceptedOnce, settledOnce));
-    }
+    handOut(packet, handlers, { accepted, settled });
   }
 
   function takeOnce(packet: InboundPublish, gate: AckGate, messageId: number): void {
@@ -108,6 +103,19 @@ export function createInbound(): Inbound {
       exchanges.delete(messageId);
     },
   };
+}
+
+function handOut(
+  packet: InboundPublish,
+  handlers: readonly Handler[],
+  told: { readonly accepted: () => void; readonly settled: () => void },
+): void {
+  const accepted = countdown(handlers.length, told.accepted);
+  const settled = countdown(handlers.length, told.settled);
+  for (const { qos, handler } of handlers) {
+    const how = { qos: grantedQos(packet.qos, qos), retain: packet.retain };
+    handler(createDelivery(messageOf(packet, how), accepted, settled));
+  }
 }
 
 function createDelivery(

@@ -34,8 +34,8 @@ interface Entry {
 export function createOutbox(options: OutboxOptions): Outbox {
   const waiting = createQueue<Entry>();
   const inFlight = new Set<Entry>();
-  let bytes = 0;
   let inFlightMax = 0;
+  let bytes = 0;
   let state: 'at-rest' | 'pumping' | 'closed' = 'at-rest';
   let tellIdle: () => void = () => {};
 
@@ -62,8 +62,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   function overflows({ payload }: Message): boolean {
-    if (waiting.size + inFlight.size >= options.messagesMax) return true;
-    return bytes > 0 && bytes + payload.byteLength > options.bytesMax;
+    const full = waiting.size + inFlight.size >= options.messagesMax;
+    return full || (bytes > 0 && bytes + payload.byteLength > options.bytesMax);
   }
 
   return {
@@ -96,9 +96,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     close() {
       state = 'closed';
       for (const entry of [...inFlight]) finish(entry, closedError(entry.message));
-      for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) {
-        entry.reject(closedError(entry.message));
-      }
+      for (const { message, reject } of waiting.take()) reject(closedError(message));
     },
   };
 }
@@ -107,6 +105,8 @@ interface Queue<Item> {
   readonly size: number;
   push(item: Item): void;
   shift(): Item | undefined;
+  /** Everything, in order; the queue is empty then. */
+  take(): readonly Item[];
 }
 
 /** First in, first out, in two arrays: taking one out stays cheap with thousands in it. */
@@ -126,6 +126,12 @@ function createQueue<Item>(): Queue<Item> {
         back = [];
       }
       return front.pop();
+    },
+    take() {
+      const all = [...front.reverse(), ...back];
+      front = [];
+      back = [];
+      return all;
     },
   };
 }

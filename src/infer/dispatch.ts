@@ -75,6 +75,7 @@ export function createDispatch({ nextId, again, free }: DispatchOptions): Dispat
         if (answer.kind !== 'ran') throw new Error(`a run was answered with ${answer.kind}`);
         if (answer.slab !== undefined) slabs.give(answer.slab);
         countRun(deployment, rows, answer.runMs);
+        for (const run of runs) for (const request of run) request.onRan?.(answer.runMs);
         free(thread);
         settle(deployment, runs, answer.results);
       },

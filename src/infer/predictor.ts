@@ -7,6 +7,8 @@ export interface PredictOptions {
   readonly priority: Priority;
   /** On the monotonic clock (`performance.now()`): not started after it, fails with `expired`. */
   readonly deadlineAtMs?: number;
+  /** Told, before the result, how long the run was inside the runtime; its batch counts whole. */
+  readonly onRan?: (runMs: number) => void;
 }
 
 /** One model, loaded where it belongs. Many flows may share one. */

@@ -31,6 +31,7 @@ export interface Request {
   losses: number;
   /** Never in a batch again: one of a batch was at fault. */
   alone: boolean;
+  readonly onRan: PredictOptions['onRan'] | undefined;
   resolve(outputs: Outputs): void;
   reject(error: LedgeError): void;
 }
@@ -43,7 +44,8 @@ export interface RequestModel {
 }
 
 /** What a caller asks for, and where the answer goes. */
-export interface Asked extends Required<PredictOptions> {
+export interface Asked extends Required<Omit<PredictOptions, 'onRan'>> {
+  readonly onRan: PredictOptions['onRan'] | undefined;
   readonly options: OpenOptions;
   resolve(outputs: Outputs): void;
   reject(error: LedgeError): void;
@@ -77,6 +79,7 @@ export function createRequest(
     options: asked.options,
     losses: 0,
     alone: false,
+    onRan: asked.onRan,
     resolve: asked.resolve,
     reject: asked.reject,
   };

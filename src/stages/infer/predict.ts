@@ -153,8 +153,10 @@ function openStep({ bindings, outputs, batchAdded, predictor, options }: StepPar
         inputs[binding.spec.name] = input(binding, value, context);
       }
       const { deadlineAtMs } = context.event;
+      const startedMs = performance.now();
       const given = await predictor.run(inputs, {
         ...options,
+        onRan: (runMs) => context.waited?.(performance.now() - startedMs - runMs),
         ...(deadlineAtMs !== undefined && { deadlineAtMs }),
       });
       for (const { from } of bindings) {

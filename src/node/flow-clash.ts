@@ -7,20 +7,46 @@ export function resultPattern({ parts }: LoadedFlow, base: string): string {
   return parts.sink.topic ?? `${base}/${parts.name}/{device}`;
 }
 
-/** Two flows must not publish on one topic, and none may take what it gives. */
+/** Two flows must not publish on one topic, and none may take what it gave, also not by others. */
 export function findClash(
   loaded: LoadedFlow,
   { others, base, folder }: { others: readonly LoadedFlow[]; base: string; folder: string },
 ): Problem | undefined {
-  const file = join(folder, 'flow.yaml');
+  const at = (field: string, value: string, expected: string): Problem => {
+    return { file: join(folder, 'flow.yaml'), line: undefined, field, value, expected };
+  };
   const out = resultPattern(loaded, base);
-  for (const other of others) {
-    if (resultPattern(other, base) !== out) continue;
-    const expected = `a topic that flow "${other.parts.name}" does not publish on`;
-    return { file, line: undefined, field: 'sink.topic', value: out, expected };
+  const twin = others.find((other) => resultPattern(other, base) === out);
+  if (twin !== undefined) {
+    return at('sink.topic', out, `a topic that flow "${twin.parts.name}" does not publish on`);
   }
-  const { pattern } = loaded.intake;
-  if (pattern.deviceOf(out.replace('{device}', 'device')) === undefined) return undefined;
-  const expected = "a topic that is not the flow's own result topic";
-  return { file, line: undefined, field: 'source.topic', value: pattern.pattern, expected };
+  const circle = findCircle(loaded, others, base);
+  if (circle === undefined) return undefined;
+  const way = circle.length === 1 ? "the flow's own" : `fed by the flow (${circle.join(' -> ')})`;
+  const expected = `a topic that is not ${way} result topic`;
+  return at('source.topic', loaded.intake.pattern.pattern, expected);
+}
+
+/** The names of flows through which a flow's results come back to it; undefined where none do. */
+function findCircle(
+  loaded: LoadedFlow,
+  others: readonly LoadedFlow[],
+  base: string,
+): readonly string[] | undefined {
+  const feeds = (from: LoadedFlow, to: LoadedFlow) => {
+    const topic = resultPattern(from, base).replace('{device}', 'device');
+    return to.intake.pattern.deviceOf(topic) !== undefined;
+  };
+  const seen = new Set<LoadedFlow>();
+  const ways = [{ flow: loaded, names: [loaded.parts.name] }];
+  for (let way = ways.pop(); way !== undefined; way = ways.pop()) {
+    const { flow, names } = way;
+    if (feeds(flow, loaded)) return names;
+    for (const next of others) {
+      if (seen.has(next) || !feeds(flow, next)) continue;
+      seen.add(next);
+      ways.push({ flow: next, names: [...names, next.parts.name] });
+    }
+  }
+  return undefined;
 }

@@ -6,7 +6,6 @@ import { checkSteps, compileFlow, type Registry } from '../flow/compile.ts';
 import type { PlanParts } from '../flow/plan.ts';
 import type { Keep } from '../flow/queue.ts';
 import { type FlowFile, type FlowSource, flowSchema } from '../flow/schema.ts';
-import { LedgeError } from '../std/error.ts';
 import {
   type Parsed,
   type Problem,
@@ -70,7 +69,7 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
     return { kind: 'problems', problems: [...source.problems, ...steps] };
   }
   const { decode, inFlightMax, ...intake } = source.value;
-  const compiled = await compile(file.value, yaml.value, {
+  const compiled = await compileFlow(file.value, yaml.value, {
     name,
     folder: resolve(folder),
     stages: context.stages,
@@ -84,23 +83,6 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
 /** Gives back the models of a flow that will not run. */
 export async function closeLoaded({ parts }: LoadedFlow): Promise<void> {
   for (const { compiled } of parts.steps) await compiled.close?.();
-}
-
-/** Compiles, with a model's operating error told at the step that names the model. */
-async function compile(
-  file: FlowFile,
-  yaml: YamlFile,
-  options: Parameters<typeof compileFlow>[2],
-): Promise<Parsed<PlanParts>> {
-  try {
-    return await compileFlow(file, yaml, options);
-  } catch (error) {
-    if (!(error instanceof LedgeError)) throw error;
-    const place = file.steps.findIndex((step) => 'predict' in step);
-    const path = place < 0 ? ['steps'] : ['steps', place, 'predict', 'model'];
-    const problem = problemAt(yaml, path, `a model that runs here. ${error.message}`);
-    return { kind: 'problems', problems: [problem] };
-  }
 }
 
 type ResolvedSource = FlowIntake & Pick<Source, 'decode' | 'inFlightMax'>;

@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../std/clock.ts';
-import { LedgeError } from '../std/error.ts';
+import { LedgeError, toLedgeError } from '../std/error.ts';
 import { nearest } from '../std/nearest.ts';
 import { formatProblem, type Problem } from '../std/yaml.ts';
 import { openStateFiles, type StateFiles } from '../store/state-files.ts';
@@ -89,9 +89,14 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
       entries = found.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     } catch (error) {
       log.warn('Cannot read the flows folder', { folder: options.folder, error: String(error) });
+      return;
     }
-    for (const name of entries.sort().slice(0, FLOWS_MAX)) {
+    for (const name of entries.sort()) {
       if (slots.has(name) || name.startsWith('.')) continue;
+      if (slots.size >= FLOWS_MAX) {
+        log.error('Too many flows', { flow: name, flowsMax: FLOWS_MAX });
+        continue;
+      }
       const slot: FlowSlot = {
         name,
         folder: join(options.folder, name),
@@ -125,9 +130,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
       await closeLoaded(loaded.value);
       return;
     }
-    slot.states ??= await openStateFiles(join(options.stateFolder, slot.name), (file, error) =>
-      log.warn('Set a damaged state aside', { file, error: String(error) }),
-    );
+    slot.states ??= await openStates(slot);
     slot.runner = await startFlow(loaded.value, {
       ...runnerContext,
       log: flowLog(slot),
@@ -178,12 +181,22 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     }
   }
 
+  /** Reloads each, whatever became of the one before. */
+  async function reloadSlots(chosen: readonly FlowSlot[]): Promise<void> {
+    const failures: LedgeError[] = [];
+    for (const slot of chosen) {
+      await reloadSlot(slot).catch((error) => failures.push(toLedgeError(error)));
+    }
+    if (failures.length === 0) return;
+    throw new LedgeError('flow-invalid', failures.map(({ message }) => message).join('\n'));
+  }
+
   async function stop(slot: FlowSlot): Promise<void> {
     const { runner } = slot;
     slot.runner = undefined;
     slot.state = 'disabled';
     await runner?.close(options.drainMs);
-    await slot.states?.flush();
+    await keepStates(slot);
     log.info('Flow stopped', { flow: slot.name });
     options.onChange('flow-stopped', slot.name);
   }
@@ -203,6 +216,12 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
 
   function flowLog(slot: FlowSlot): Log {
     return log.child({ flow: slot.name });
+  }
+
+  function openStates({ name }: FlowSlot): Promise<StateFiles> {
+    return openStateFiles(join(options.stateFolder, name), (file, error) =>
+      log.warn('Set a damaged state aside', { flow: name, file, error: String(error) }),
+    );
   }
 
   function stateOf(slot: FlowSlot): RunnerContext['state'] {
@@ -226,11 +245,15 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   async function saveAll(): Promise<void> {
     for (const slot of slots.values()) {
       slot.runner?.plan.save();
-      try {
-        await slot.states?.flush();
-      } catch (error) {
-        log.error('Cannot keep what was learned', { flow: slot.name, error: String(error) });
-      }
+      await keepStates(slot);
+    }
+  }
+
+  async function keepStates({ name, states }: FlowSlot): Promise<void> {
+    try {
+      await states?.flush();
+    } catch (error) {
+      log.error('Cannot keep what was learned', { flow: name, error: String(error) });
     }
   }
 
@@ -260,15 +283,15 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     disable: (name) => inTurn(() => stop(slotOf(name))),
     reload: (name) =>
       inTurn(async () => {
-        if (name === undefined) await scan();
-        const chosen = name === undefined ? [...slots.values()] : [slotOf(name)];
-        for (const slot of chosen) await reloadSlot(slot);
+        if (name === undefined || !slots.has(name)) await scan();
+        await reloadSlots(name === undefined ? [...slots.values()] : [slotOf(name)]);
       }),
     relearn: (name, device) =>
       inTurn(async () => {
         const slot = slotOf(name);
-        const count = slot.runner?.plan.forget(device) ?? 0;
-        await slot.states?.flush();
+        slot.states ??= await openStates(slot);
+        const count = slot.runner?.plan.forget(device) ?? slot.states.delete(device);
+        await slot.states.flush();
         return count;
       }),
     [Symbol.asyncDispose]() {

@@ -76,8 +76,8 @@ export async function openNode(
     });
     control = opened;
     teardown.add('the control topics', () => opened.close());
-    // Only now: what the broker kept for the node must find its flows.
-    if ('start' in bus) await bus.start();
+    // Only now: what a broker kept for the node, and the first client's event, must find the flows.
+    await bus.start();
     const web = config.http.enabled ? await openWeb({ config, bus, status, flows }) : undefined;
     if (web !== undefined) teardown.add('the web server', () => web[Symbol.asyncDispose]());
     return {
@@ -135,7 +135,7 @@ async function openBus(
   const { url, host, port, username, passwordFile, connectionsMax, payloadBytesMax } =
     config.broker;
   if (url === undefined)
-    return openBroker({ host, port, connectionsMax, payloadBytesMax, onProblem });
+    return openBroker({ host, port, connectionsMax, payloadBytesMax, start: 'later', onProblem });
   const password = passwordFile === undefined ? undefined : await readSecret(passwordFile);
   return openClient({
     url,

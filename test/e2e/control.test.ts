@@ -16,6 +16,14 @@ beforeAll(async () => {
     tiny: tinyFlow(),
     broken: 'source: {}\nsteps: [{ sofmax: {} }]',
     twin: tinyFlow({ topic: 'twin/{device}', more: "sink: { topic: 'ledge/test/tiny/{device}' }" }),
+    there: [
+      "source: { topic: 'ledge/test/back/{device}' }",
+      'steps: [{ text: {} }, { encode: { field: seen } }]',
+    ].join('\n'),
+    back: [
+      "source: { topic: 'ledge/test/there/{device}' }",
+      'steps: [{ text: {} }, { encode: { field: seen } }]',
+    ].join('\n'),
     loop: [
       "source: { topic: 'ledge/test/loop/{device}' }",
       'steps: [{ text: {} }, { encode: { field: seen } }]',
@@ -70,11 +78,19 @@ test('bad flows are listed with what is wrong, and the good one runs', async () 
   const { data } = await ask('flows', {});
   const list = (data as { flows: { name: string; state: string; problems: string[] }[] }).flows;
   const state = Object.fromEntries(list.map(({ name, state: is }) => [name, is]));
-  expect(state).toEqual({ broken: 'failed', loop: 'failed', tiny: 'running', twin: 'failed' });
+  expect(state).toEqual({
+    back: 'running',
+    broken: 'failed',
+    loop: 'failed',
+    there: 'failed',
+    tiny: 'running',
+    twin: 'failed',
+  });
   const problems = Object.fromEntries(list.map(({ name, problems: told }) => [name, told.join()]));
   expect(problems.broken).toMatch(/flow\.yaml:2: steps\.0\.sofmax: .*did you mean "softmax"/);
   expect(problems.broken).toMatch(/flow\.yaml:1: source\.topic: expected a topic pattern/);
   expect(problems.twin).toMatch(/sink\.topic.*flow "tiny" does not publish on/);
+  expect(problems.there).toMatch(/fed by the flow \(there -> back\)/);
   expect(problems.loop).toMatch(/source\.topic.*not the flow's own result topic/);
   expect(await resultOf('in', 'while-others-failed')).toMatchObject({ flow: 'tiny' });
 });

@@ -1,3 +1,4 @@
+import { LedgeError } from '../std/error.ts';
 import { nearest } from '../std/nearest.ts';
 import {
   type Parsed,
@@ -40,8 +41,8 @@ interface StepDraft {
 
 /**
  * Checks every step against the type of what comes before it. All problems of the steps'
- * configuration are told at once; after the first step whose types do not fit, types are unknown and
- * the check ends there. What was opened on the way is closed again where it fails.
+ * configuration are told at once; after the first step whose types do not fit, or whose model cannot
+ * run, types are unknown and the check ends there. What was opened on the way is closed again.
  */
 export async function compileFlow(
   flow: FlowFile,
@@ -116,9 +117,14 @@ async function compileStep(
     const step = { stage: stage.kind, phase: stage.phase, compiled, from, as, count };
     return { kind: 'ok', value: step };
   } catch (error) {
+    const place = draft.path === undefined ? undefined : [...draft.path, stage.kind];
+    if (error instanceof LedgeError) {
+      const expected = `a step that can run here. ${error.message}`;
+      return { kind: 'problems', problems: [problemAt(source, place ?? ['source'], expected)] };
+    }
     if (!(error instanceof FieldError)) throw error;
     const fields = error.field === '' ? [] : error.field.split('.');
-    const path = draft.path === undefined ? ['source'] : [...draft.path, stage.kind, ...fields];
+    const path = place === undefined ? ['source'] : [...place, ...fields];
     const problem = problemAt(source, path, error.expected);
     const value = JSON.stringify(error.value)?.slice(0, 120);
     return { kind: 'problems', problems: [{ ...problem, value: value ?? problem.value }] };

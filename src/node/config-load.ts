@@ -24,11 +24,11 @@ const OTHER_VARIABLES = new Set(['LEDGE_CONFIG']);
 /** Reads the configuration. Fails with `config-invalid`, all problems in its context and message. */
 export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   const base = await readFileValue(sources.file);
-  let origin = base.file;
-  const value = structuredClone(base.value ?? {}) as Record<string, unknown>;
-  const apply = (path: string, given: unknown, from: string) => {
-    setPath(value, path.split('.'), given);
-    origin = origin === '' ? from : `${origin} with ${from}`;
+  const value: unknown = structuredClone(base.value);
+  const given: Given[] = [];
+  const apply = (path: string, one: unknown, from: string) => {
+    given.push({ path, from });
+    setPath(value, path.split('.'), one);
   };
   for (const [name, text] of Object.entries(sources.environment)) {
     if (!name.startsWith('LEDGE_') || OTHER_VARIABLES.has(name) || text === undefined) continue;
@@ -37,17 +37,18 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   for (const pair of sources.set) {
     const equals = pair.indexOf('=');
     if (equals < 1) throw invalid([simple('--set', pair, 'key=value')]);
-    apply(
-      pair.slice(0, equals),
-      scalarOf(pair.slice(equals + 1)),
-      `--set ${pair.slice(0, equals)}`,
-    );
+    apply(pair.slice(0, equals), scalarOf(pair.slice(equals + 1)), '--set');
   }
-  for (const [path, given] of sources.options) apply(path, given, `--${path.split('.').at(-1)}`);
-  const file: YamlFile = { file: origin || 'defaults', value, lineOf: base.lineOf };
-  const parsed = parseWith(configSchema, file);
+  for (const [path, one] of sources.options) apply(path, one, 'command line');
+  const parsed = parseWith(configSchema, { ...base, file: base.file || 'defaults', value });
   if (parsed.kind === 'ok') return parsed.value;
-  throw invalid(parsed.problems.map(withNearest));
+  throw invalid(parsed.problems.map((problem) => withNearest(withPlace(problem, given))));
+}
+
+/** A field that was set from outside the file. */
+interface Given {
+  readonly path: string;
+  readonly from: string;
 }
 
 async function readFileValue(given: string | undefined): Promise<YamlFile> {
@@ -84,6 +85,12 @@ export function loadConfigProblems(error: unknown): readonly Problem[] {
 
 function simple(field: string, value: string, expected: string): Problem {
   return { file: 'command line', line: undefined, field, value, expected };
+}
+
+/** Names the variable or option that a wrong value came from, where it is not the file's. */
+function withPlace(problem: Problem, given: readonly Given[]): Problem {
+  const last = given.findLast(({ path }) => `${problem.field}.`.startsWith(`${path}.`));
+  return last === undefined ? problem : { ...problem, file: last.from, line: undefined };
 }
 
 /** Adds the nearest field name where a key is unknown. */
@@ -127,9 +134,11 @@ function scalarOf(text: string): unknown {
   return parsed.kind === 'ok' && parsed.value.value !== null ? parsed.value.value : text;
 }
 
-function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+/** Sets a field, unless what stands on its way is no object: the schema tells that. */
+function setPath(target: unknown, path: readonly string[], value: unknown): void {
   let object = target;
   for (const key of path.slice(0, -1)) {
+    if (!isObject(object)) return;
     const child = Object.hasOwn(object, key) ? object[key] : undefined;
     const next = typeof child === 'string' ? { url: child } : (child ?? {});
     Object.defineProperty(object, key, {
@@ -138,8 +147,9 @@ function setPath(target: Record<string, unknown>, path: readonly string[], value
       enumerable: true,
       configurable: true,
     });
-    object = next as Record<string, unknown>;
+    object = next;
   }
+  if (!isObject(object)) return;
   const last = path.at(-1) ?? '';
   Object.defineProperty(object, last, {
     value,
@@ -147,4 +157,8 @@ function setPath(target: Record<string, unknown>, path: readonly string[], value
     enumerable: true,
     configurable: true,
   });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

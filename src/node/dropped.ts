@@ -14,9 +14,17 @@ export interface DropReporter {
   flush(): Promise<void>;
 }
 
+interface Named {
+  readonly id: string;
+  readonly device: string;
+  readonly ts: number;
+  /** Of the request, base64: its sender can tell which of its events this was. */
+  readonly correlationData?: string;
+}
+
 interface Gathered {
   count: number;
-  readonly events: { id: string; device: string; ts: number }[];
+  readonly events: Named[];
 }
 
 /** Gathers drops and publishes `{flow, reason, count, events}`: the first 256 by name. */
@@ -60,7 +68,15 @@ export function createDropReporter(options: {
       }
       entry.count += 1;
       if (entry.events.length < NAMED_MAX) {
-        entry.events.push({ id: event.id, device: event.device, ts: event.ts });
+        const { id, device, ts, correlationData } = event;
+        entry.events.push({
+          id,
+          device,
+          ts,
+          ...(correlationData !== undefined && {
+            correlationData: Buffer.from(correlationData).toString('base64'),
+          }),
+        });
       }
       cancel ??= options.clock.after(GATHER_MS, () => void flush());
     },

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
 import { type ExternalBus, openClient } from '../bus/client.ts';
@@ -11,6 +11,7 @@ import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { packagePath, packageVersion } from '../std/package.ts';
 import { createTeardown } from '../std/teardown.ts';
+import { makeFolder } from '../store/make-folder.ts';
 import { openWebServer, type WebServer } from '../web/server.ts';
 import type { NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
@@ -174,7 +175,7 @@ export async function flowsFolder(config: Pick<NodeConfig, 'flows'>): Promise<st
 
 async function prepareDataFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (error) {
     const text = `Cannot write to the data folder ${resolve(folder)}: ${(error as Error).message}`;

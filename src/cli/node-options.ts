@@ -38,11 +38,11 @@ export function configOf({ values }: Arguments): Promise<NodeConfig> {
     if (values[name] !== undefined) options.push([field, values[name]]);
   }
   if (values.port !== undefined) {
-    options.push(['broker.port', Number(values.port)]);
+    options.push(['broker.port', numberOf(values.port)]);
     // A node on any free port, as tests run it, must not fight for the web port either.
     if (values.port === '0') options.push(['http.port', 0]);
   }
-  if (values['http-port'] !== undefined) options.push(['http.port', Number(values['http-port'])]);
+  if (values['http-port'] !== undefined) options.push(['http.port', numberOf(values['http-port'])]);
   const set = [values.set ?? []].flat().map(String);
   const file = values.config ?? process.env.LEDGE_CONFIG;
   return loadConfig({
@@ -51,4 +51,9 @@ export function configOf({ values }: Arguments): Promise<NodeConfig> {
     set,
     options,
   });
+}
+
+/** A number, or the words as they are: the schema tells what is wrong with them. */
+function numberOf(given: unknown): unknown {
+  return typeof given === 'string' && /^-?\d+$/.test(given) ? Number(given) : given;
 }

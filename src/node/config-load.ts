@@ -104,7 +104,7 @@ function withNearest(problem: Problem): Problem {
 
 /** Every dotted field name of the configuration. */
 export function fieldNames(schema: z.ZodType): string[] {
-  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const json = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' });
   const names: string[] = [];
   const walk = (node: unknown, prefix: string) => {
     const { properties, anyOf } = node as {

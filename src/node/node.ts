@@ -13,7 +13,7 @@ import { packagePath, packageVersion } from '../std/package.ts';
 import { createTeardown } from '../std/teardown.ts';
 import { makeFolder } from '../store/make-folder.ts';
 import { openWebServer, type WebServer } from '../web/server.ts';
-import type { NodeConfig } from './config.ts';
+import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
 import { type FlowStatus, type Flows, openFlows } from './flows.ts';
 import { createLog, type LogLine } from './log.ts';
@@ -154,9 +154,14 @@ async function openBus(
   });
 }
 
-/** The board that was asked for, or the one found. */
-export function boardOf(config: Pick<NodeConfig, 'board' | 'devices'>): Promise<Board> {
-  return config.board === undefined ? detectBoard() : loadBoard(config.board);
+/** The board that was asked for, an own one of `<devices>/boards` first, or the one found. */
+export async function boardOf(config: Pick<NodeConfig, 'board' | 'devices'>): Promise<Board> {
+  const { board, devices } = config;
+  if (board === undefined) return detectBoard();
+  if (devices === undefined || !NAME.test(board)) return loadBoard(board);
+  const own = join(devices, 'boards', `${board}.yaml`);
+  const found = await stat(own).catch(() => undefined);
+  return loadBoard(found?.isFile() ? own : board);
 }
 
 /** The configured flows folder, else ./flows where it is there, else the package's own. */

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LedgeError } from '../std/error.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** What one device may keep: a baseline of 64 sensors has about 100 kB as JSON. */
 const STATE_BYTES_MAX = 4_194_304;
@@ -29,7 +30,7 @@ export async function openStateFiles(
   const changed = new Set<string>();
   let flushing: Promise<void> = Promise.resolve();
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw new LedgeError('data-unwritable', `Cannot make ${folder}: ${(error as Error).message}`);
   }

@@ -8,6 +8,8 @@ import { type PublishHeader, publishHeader, type ReceivedPublish } from './mqtt-
 const JOINED_BYTES_MAX = 16 * 1024;
 /** Different payloads, so that no cache of anything flatters a system. */
 const PAYLOADS = 8;
+/** Events are kept whole for so many devices: 8 MiB of small ones. */
+const WHOLE_DEVICES_MAX = 4096;
 const DIGIT_0 = 48;
 const DIGIT_9 = 57;
 const SLASH = 47;
@@ -52,7 +54,8 @@ export async function openLink(load: Load, handlers: LinkHandlers): Promise<Link
   const payloads = payloadsOf(load);
   const headers = headersOf(load, payloads[0]!.length);
   const joined = payloads[0]!.length <= JOINED_BYTES_MAX;
-  const fixed = protocol === 4 && qos === 0 && joined;
+  const few = load.devices <= WHOLE_DEVICES_MAX;
+  const fixed = protocol === 4 && qos === 0 && joined && few;
   const whole = fixed ? headers.map((header, at) => join(header.bytes, payloads, at)) : [];
   let corked = false;
   /** What is published in one turn of the event loop leaves in one system call. */

@@ -16,7 +16,7 @@ export interface Load {
   /** Filters of the results; the device is their topic's last segment. */
   readonly results: readonly string[];
   readonly payload: { readonly floats: number } | { readonly file: string };
-  /** The devices take turns: d0, d1, ... */
+  /** The devices take turns: d0, d1, ... (open loop on MQTT 3.1.1: each event has its own). */
   readonly devices: number;
   readonly pace: Pace;
   readonly warmupMs: number;
@@ -32,12 +32,16 @@ export type Pace =
 /** What came back while it was measured (the warm-up is not counted). */
 export interface LoadResult {
   readonly sent: number;
+  /** All events of the plan, the warm-up included: what losses and drops are counted of. */
+  readonly offered: number;
   readonly results: number;
   readonly perSecond: number;
   readonly latencyMs: Latency;
   /** How late the generator itself sent, against its plan (open loop). */
-  readonly sendLagMsP99: number;
-  /** Sent, and neither a result, nor a declared drop, nor a dead letter came back in time. */
+  readonly sendLagMsP99: number | null;
+  /** Results that came later than `drainMs` after the last event was due. */
+  readonly late: number;
+  /** Sent, and neither a result, nor a declared drop, nor a dead letter ever came back. */
   readonly lost: number;
   /** Drops that the system under test published, by reason. */
   readonly declared: Readonly<Record<string, number>>;
@@ -46,11 +50,12 @@ export interface LoadResult {
   readonly cpuMs: number;
 }
 
+/** Null where nothing came back. */
 export interface Latency {
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly max: number;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
 }
 
 /** A load's outcome with the CPU time of the processes that served it. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Bench, Section } from './bench.ts';
 import { writeBenchFolders } from './flows.ts';
+import { writePage } from './page.ts';
 import { createRow, formatRows, type Row } from './row.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -23,6 +24,7 @@ const HELP = `npm run -s bench -- [--json] [--only ${Object.keys(SECTIONS).join(
   --json         only {"rows": [...]} on stdout
   --only a,b     these sections
   --quick        fewer and shorter measurements: for a look, not for figures
+  --write        puts the table into docs/benchmarks.md
   --nodered DIR  where Node-RED is installed; default .bench/nodered
   --trixie DIR   root of a Debian trixie with the Python peer; default .bench/trixie
 `;
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     nodered: { type: 'string', default: join(ROOT, '.bench/nodered') },
     trixie: { type: 'string', default: join(ROOT, '.bench/trixie') },
     help: { type: 'boolean', default: false },
@@ -70,6 +73,7 @@ async function main(): Promise<number> {
   for (const name of names) rows.push(...(await runSection(name, bench)));
   const text = JSON.stringify({ rows }, null, 2);
   writeFileSync(join(folder, 'results.json'), `${text}\n`);
+  if (values.write) writePage(join(ROOT, 'docs/benchmarks.md'), rows);
   process.stdout.write(values.json ? `${text}\n` : formatRows(rows));
   return rows.some(({ met }) => met === false) ? 1 : 0;
 }

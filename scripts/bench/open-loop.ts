@@ -5,6 +5,10 @@ import { createRecorder, type LoadOutcome, type Moment } from './recorder.ts';
 /** How often due events are looked for: what a timer of Node can do at best. */
 const TICK_MS = 1;
 const PACKET_IDS = 65_535;
+/** Nothing more comes from a system that has been silent for this long. */
+const QUIET_MS = 2000;
+/** Nor is more waited for after this. */
+const LATE_MS_MAX = 60_000;
 /** A broker that does not read keeps further events waiting here, unsent, where they cost nothing. */
 const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -22,24 +26,33 @@ export async function runOpenLoop(
   const total = warm + Math.round((load.durationMs / 1000) * perSecond);
   const recorder = createRecorder();
   const seen = new Uint8Array(total);
-  const state = { sent: 0, seen: 0, declared: 0, declaredAtStart: 0, unacknowledged: 0 };
+  const state = { sent: 0, seen: 0, declared: 0, unacknowledged: 0, heardAtMs: 0 };
   let startedAtMs = 0;
   const dueAtMs = (sequence: number): number => startedAtMs + (sequence / perSecond) * 1000;
-  const link = await openLink(load, {
-    onResult(_device, sequence) {
-      if (sequence === undefined || sequence >= total || seen[sequence] === 1) return;
-      seen[sequence] = 1;
-      state.seen += 1;
-      if (sequence >= warm) recorder.result(performance.now() - dueAtMs(sequence));
+  // Without correlation data every event has a device of its own, which its result names.
+  const correlated = load.protocol === 5;
+  const devices = correlated ? load.devices : total;
+  const link = await openLink(
+    { ...load, devices },
+    {
+      onResult(device, correlation) {
+        const sequence = correlated ? correlation : device;
+        if (sequence === undefined || sequence >= total || seen[sequence] === 1) return;
+        seen[sequence] = 1;
+        state.heardAtMs = performance.now();
+        state.seen += 1;
+        if (sequence >= warm) recorder.result(performance.now() - dueAtMs(sequence));
+      },
+      onDeclared(reason, count) {
+        state.declared += count;
+        state.heardAtMs = performance.now();
+        recorder.declared(reason, count);
+      },
+      onPuback() {
+        state.unacknowledged -= 1;
+      },
     },
-    onDeclared(reason, count) {
-      state.declared += count;
-      recorder.declared(reason, count);
-    },
-    onPuback() {
-      state.unacknowledged -= 1;
-    },
-  });
+  );
   const unacknowledgedMax = load.qos === 0 ? Number.POSITIVE_INFINITY : link.receiveMaximum;
   const sendDue = (): void => {
     const now = performance.now();
@@ -49,29 +62,37 @@ export async function runOpenLoop(
       const sequence = state.sent;
       if (sequence === warm) {
         recorder.start();
-        state.declaredAtStart = state.declared;
         tell('measuring');
       }
       if (sequence >= warm) {
         recorder.sent();
         recorder.sendLag(now - dueAtMs(sequence));
       }
-      link.publish(sequence % load.devices, sequence, (sequence % PACKET_IDS) + 1);
+      link.publish(sequence % devices, sequence, (sequence % PACKET_IDS) + 1);
       state.sent += 1;
       if (load.qos === 1) state.unacknowledged += 1;
     }
   };
   startedAtMs = performance.now();
   await repeat(sendDue, () => state.sent === total || performance.now() > dueAtMs(total) + 1000);
-  const endAtMs = performance.now() + pace.drainMs;
   tell('sent');
+  const endedAtMs = performance.now();
+  const since = (atMs: number): number => performance.now() - atMs;
   const all = (): boolean => state.seen + state.declared >= total;
-  await repeat(sendDue, () => all() || performance.now() > endAtMs);
+  await repeat(sendDue, () => all() || since(endedAtMs) > pace.drainMs);
+  const inTime = state.seen;
+  const over = (): boolean => since(state.heardAtMs) > QUIET_MS || since(endedAtMs) > LATE_MS_MAX;
+  await repeat(sendDue, () => all() || over());
   link.close();
   recorder.unsent(total - state.sent);
   recorder.lost(Math.max(0, state.sent - state.seen - state.declared));
   const outcome = recorder.stop();
-  return { ...outcome, perSecond: outcome.results / (load.durationMs / 1000) };
+  return {
+    ...outcome,
+    offered: total,
+    late: state.seen - inTime,
+    perSecond: outcome.results / (load.durationMs / 1000),
+  };
 }
 
 /** Calls `act` every tick until `over`. */

@@ -20,7 +20,7 @@ export interface Recorder {
 export function createRecorder(): Recorder {
   let latencies: number[] = [];
   let lags: number[] = [];
-  let declared: Record<string, number> = {};
+  const declared: Record<string, number> = {};
   let counts = { sent: 0, lost: 0, unsent: 0 };
   let startedAtMs = performance.now();
   return {
@@ -41,7 +41,6 @@ export function createRecorder(): Recorder {
     start: () => {
       latencies = [];
       lags = [];
-      declared = {};
       counts = { sent: 0, lost: 0, unsent: 0 };
       startedAtMs = performance.now();
     },
@@ -51,17 +50,24 @@ export function createRecorder(): Recorder {
       const sortedLags = Float64Array.from(lags).sort();
       return {
         ...counts,
+        offered: counts.sent,
+        late: 0,
         results: sorted.length,
         perSecond: sorted.length / seconds,
         latencyMs: {
-          p50: percentile(sorted, 0.5),
-          p95: percentile(sorted, 0.95),
-          p99: percentile(sorted, 0.99),
-          max: sorted.at(-1) ?? Number.NaN,
+          p50: finite(percentile(sorted, 0.5)),
+          p95: finite(percentile(sorted, 0.95)),
+          p99: finite(percentile(sorted, 0.99)),
+          max: sorted.at(-1) ?? null,
         },
-        sendLagMsP99: percentile(sortedLags, 0.99),
+        sendLagMsP99: finite(percentile(sortedLags, 0.99)),
         declared,
       };
     },
   };
+}
+
+/** What JSON can carry. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }

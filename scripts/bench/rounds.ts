@@ -47,8 +47,8 @@ function figuresOf(reports: readonly LoadReport[]): Figures {
   const of = (pick: (report: LoadReport) => number): number => median(reports.map(pick));
   return {
     perSecond: of((report) => report.perSecond),
-    latencyMsP50: of((report) => report.latencyMs.p50),
-    latencyMsP99: of((report) => report.latencyMs.p99),
+    latencyMsP50: of((report) => report.latencyMs.p50 ?? Number.NaN),
+    latencyMsP99: of((report) => report.latencyMs.p99 ?? Number.NaN),
     cpuMsPerEvent: of((report) => report.systemCpuMsPerEvent),
     generatorCpuMsPerEvent: of((report) => report.cpuMs / Math.max(1, report.results)),
     lost: reports.reduce((sum, report) => sum + report.lost, 0),

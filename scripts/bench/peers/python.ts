@@ -20,7 +20,7 @@ export async function startPython(
 ): Promise<PeerStart> {
   const reason = whyAbsent(root);
   if (reason !== undefined) return { kind: 'absent', reason };
-  for (const folder of ['proc', 'sys']) mountOnce(root, folder);
+  const unmount = mount(root);
   mkdirSync(join(root, INSIDE), { recursive: true });
   copyFileSync(SCRIPT, join(root, INSIDE, 'python.py'));
   copyFileSync(settings.model, join(root, INSIDE, 'model.onnx'));
@@ -37,19 +37,30 @@ export async function startPython(
     'import onnxruntime, paho.mqtt; print(onnxruntime.__version__, paho.mqtt.__version__)';
   const answer = execFileSync('chroot', [root, 'python3', '-c', ask], { encoding: 'utf8' });
   const [runtime, paho] = answer.trim().split(' ');
-  return { kind: 'started', version: `onnxruntime ${runtime}, paho ${paho}`, program };
+  const stop = async (): Promise<void> => {
+    await program.stop();
+    unmount();
+  };
+  const version = `onnxruntime ${runtime}, paho ${paho}`;
+  return { kind: 'started', version, program: { ...program, stop } };
 }
 
 function whyAbsent(root: string): string | undefined {
   if (!existsSync(join(root, 'usr/lib/python3/dist-packages/onnxruntime'))) {
-    return `no trixie with python3-onnxruntime in ${root} (see docs/benchmarks.md, or --trixie DIR)`;
+    const how = 'docs/benchmarks.md tells how to make one; --trixie DIR';
+    return `no Debian trixie with python3-onnxruntime in ${root} (${how})`;
   }
   if (process.getuid?.() !== 0) return 'only root may change the root folder';
   return undefined;
 }
 
-function mountOnce(root: string, folder: string): void {
-  const target = join(root, folder);
-  const mounted = readFileSync('/proc/mounts', 'utf8').includes(` ${target} `);
-  if (!mounted) execFileSync('mount', ['--bind', `/${folder}`, target]);
+/** Gives the other root this machine's /proc and /sys; what it gives back takes them away again. */
+function mount(root: string): () => void {
+  const mounts = readFileSync('/proc/mounts', 'utf8');
+  const targets = ['proc', 'sys'].map((folder) => ({ from: `/${folder}`, to: join(root, folder) }));
+  const missing = targets.filter(({ to }) => !mounts.includes(` ${to} `));
+  for (const { from, to } of missing) execFileSync('mount', ['--bind', from, to]);
+  return () => {
+    for (const { to } of missing) execFileSync('umount', [to]);
+  };
 }

@@ -47,7 +47,7 @@ export async function measurePicture(bench: Bench): Promise<readonly Row[]> {
       reference: median(references),
       judged: 'ratio <=',
       target: TARGET,
-      note: `generated JPEG ${WIDTH} x ${HEIGHT}; reference: sharp shrink-on-load to 224 x 224 bytes`,
+      note: `generated JPEG, ${WIDTH} x ${HEIGHT}; sharp: shrink-on-load to 224 x 224 pixels`,
     }),
   ];
 }

@@ -142,7 +142,10 @@ function fieldRows(schema: Json, prefix: string): string[] {
   return Object.entries(properties).flatMap(([name, field]) => {
     if (name === '$schema') return [];
     const path = prefix + name;
-    const nested = field.type === 'object' && field.properties !== undefined ? field : undefined;
+    const alternatives = [field, ...((field.anyOf ?? []) as Json[])];
+    const nested = alternatives.find(
+      (one) => one.type === 'object' && one.properties !== undefined,
+    );
     const items = field.items as Json | undefined;
     const list = items?.type === 'object' && items.properties !== undefined ? items : undefined;
     const fallback = required.has(name) ? 'required' : defaultOf(field);

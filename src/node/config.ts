@@ -32,6 +32,11 @@ const brokerSchema = z.strictObject({
     .describe('Largest packet taken: a 5-megapixel camera frame has 2 to 6 MiB as JPEG.'),
 });
 
+function schemaOf(schema: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
+  return rest;
+}
+
 /** Everything a node can be told; every field has a default. */
 export const configSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -51,7 +56,8 @@ export const configSchema = z.strictObject({
         .string()
         .regex(/^(mqtts?|wss?):\/\//, 'a broker URL, or an object')
         .transform((url) => ({ url })),
-      z.unknown(),
+      // Checked by the pipe, for problems of one field each; described here for editors and pages.
+      z.unknown().meta(schemaOf(brokerSchema)),
     ])
     .pipe(brokerSchema)
     .prefault({})

@@ -22,6 +22,11 @@ export interface FlowEvent {
   readonly receivedAtMs: number;
   /** When the event happened, milliseconds since 1970: its own `ts` where it has one, else arrival. */
   ts: number;
+  /**
+   * Set by the stage that decodes a sound: `whole` is a clip of its own, `stream` the next part of
+   * what the device hears without end. Other payloads are whole and leave it unset.
+   */
+  part?: 'whole' | 'stream';
   /** On the monotonic clock: after this moment the result is of no use. */
   readonly deadlineAtMs?: number;
   readonly timing: Timing;

@@ -1,6 +1,10 @@
 import { defineStage, emit, FieldError, type Step } from '../../flow/stage.ts';
 import { canResample, resampleClip } from '../../signal/resample.ts';
-import { createResamplerCache, type ResamplerCache } from '../../signal/resampler-cache.ts';
+import {
+  createResamplerCache,
+  type ResamplerCache,
+  type ResampleStream,
+} from '../../signal/resampler-cache.ts';
 import { isRiff } from '../../signal/wav.ts';
 import { z } from '../../std/schema.ts';
 import { FREE } from '../../tensor/tensor.ts';
@@ -18,11 +22,12 @@ const schema = z.strictObject({
     .describe('The rate of payloads that are no WAV. Default: sampleRateHz.'),
   rawChannels: channels,
   flush: z
-    .enum(['event', 'stream'])
-    .default('event')
+    .enum(['auto', 'event', 'stream'])
+    .default('auto')
     .describe(
       '`event`: each event is a clip of its own. `stream`: the events of a device are one ' +
-        'signal, and resampling goes on from one to the next.',
+        'signal, and resampling goes on from one to the next. `auto`: a WAV is a clip, raw ' +
+        'samples are part of a stream. Later stages with `flush: auto` follow.',
     ),
   payloadBytesMax: payloadLimit(SIGNAL_BYTES),
   secondsMax,
@@ -47,6 +52,11 @@ export const audio = defineStage<Config>({
       throw new FieldError('rawSampleRateHz', rawSampleRateHz, `a simple ratio to ${sampleRateHz}`);
     }
     const cache = createResamplerCache(sampleRateHz);
+    const keepsSignal = {
+      auto: rawSampleRateHz !== sampleRateHz,
+      event: false,
+      stream: true,
+    }[config.flush];
     const decode = (bytes: Uint8Array): Sound =>
       isRiff(bytes)
         ? decodeWav(bytes, config)
@@ -57,7 +67,7 @@ export const audio = defineStage<Config>({
           });
     return {
       output: { kind: 'tensor', type: 'float32', shape: [FREE], sampleRateHz },
-      scope: config.flush === 'stream' ? 'device' : 'shared',
+      scope: keepsSignal ? 'device' : 'shared',
       open: () => openAudio(config, decode, cache),
     };
   },
@@ -68,10 +78,13 @@ function openAudio(
   decode: (bytes: Uint8Array) => Sound,
   cache: ResamplerCache,
 ): Step {
-  const stream = config.flush === 'stream' ? cache.openStream() : undefined;
+  let stream: ResampleStream | undefined;
   return {
-    run(value) {
-      const { samples, sampleRateHz } = decode(payloadOf(value, config.payloadBytesMax));
+    run(value, { event }) {
+      const bytes = payloadOf(value, config.payloadBytesMax);
+      const part = partOf(bytes, config.flush);
+      event.part = part;
+      const { samples, sampleRateHz } = decode(bytes);
       if (sampleRateHz === config.sampleRateHz) return emit(signalOf(samples));
       const filter = cache.filterFrom(sampleRateHz);
       if (filter === undefined) {
@@ -80,7 +93,14 @@ function openAudio(
           `its rate of ${sampleRateHz} samples/s has no simple ratio to ${config.sampleRateHz}`,
         );
       }
-      return emit(signalOf(stream?.push(samples, filter) ?? resampleClip(samples, filter)));
+      if (part === 'whole') return emit(signalOf(resampleClip(samples, filter)));
+      stream ??= cache.openStream();
+      return emit(signalOf(stream.push(samples, filter)));
     },
   };
+}
+
+function partOf(bytes: Uint8Array, flush: Config['flush']): 'whole' | 'stream' {
+  if (flush === 'auto') return isRiff(bytes) ? 'whole' : 'stream';
+  return flush === 'event' ? 'whole' : 'stream';
 }

@@ -14,7 +14,8 @@ const schema = z.strictObject({
 });
 
 /**
- * Raw 16-bit little-endian samples as float32 [samples] in -1..1, channels mixed to one.
+ * Raw 16-bit little-endian samples as float32 [samples] in -1..1, channels mixed to one; part of
+ * the device's stream.
  * Fails with payload-invalid, payload-too-large.
  */
 export const pcm16 = defineStage<z.infer<typeof schema>>({
@@ -29,8 +30,11 @@ export const pcm16 = defineStage<z.infer<typeof schema>>({
       output: { kind: 'tensor', type: 'float32', shape: [FREE], sampleRateHz },
       scope: 'shared',
       open: () => ({
-        run: (value) =>
-          emit(signalOf(decodePcm16(payloadOf(value, config.payloadBytesMax), config).samples)),
+        run(value, { event }) {
+          event.part = 'stream';
+          const bytes = payloadOf(value, config.payloadBytesMax);
+          return emit(signalOf(decodePcm16(bytes, config).samples));
+        },
       }),
     };
   },

@@ -20,7 +20,7 @@ const schema = z.strictObject({
 });
 
 /**
- * The sound of a WAV file as float32 [samples] in -1..1, channels mixed to one.
+ * The sound of a WAV file as float32 [samples] in -1..1, channels mixed to one; a whole clip.
  * Fails with payload-invalid, payload-too-large, value-invalid.
  */
 export const wav = defineStage<z.infer<typeof schema>>({
@@ -40,7 +40,8 @@ export const wav = defineStage<z.infer<typeof schema>>({
       },
       scope: 'shared',
       open: () => ({
-        run(value) {
+        run(value, { event }) {
+          event.part = 'whole';
           const sound = decodeWav(payloadOf(value, config.payloadBytesMax), config);
           if (sampleRateHz !== undefined && sound.sampleRateHz !== sampleRateHz) {
             throw payloadInvalid(

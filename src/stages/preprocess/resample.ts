@@ -1,4 +1,4 @@
-import { defineStage, emit, FieldError } from '../../flow/stage.ts';
+import { defineStage, emit, FieldError, type Step } from '../../flow/stage.ts';
 import {
   canResample,
   createResampler,
@@ -7,15 +7,19 @@ import {
 } from '../../signal/resample.ts';
 import { z } from '../../std/schema.ts';
 import { FREE, float32 } from '../../tensor/tensor.ts';
+import { FLUSH, openFlush, settledFlush } from './flush.ts';
 import { requireSignal } from './spectrum-options.ts';
 import { floatsOf, tensorOfValue } from './tensor-input.ts';
 
 const schema = z.strictObject({
   sampleRateHz: z.int().min(1).max(768_000).describe('The new rate, samples per second.'),
   flush: z
-    .enum(['event', 'stream'])
-    .default('event')
-    .describe('`event`: each value is a clip. `stream`: the values of a device are one signal.'),
+    .enum(FLUSH)
+    .default('auto')
+    .describe(
+      '`event`: each value is a clip. `stream`: the values of a device are one signal. `auto`: ' +
+        'as the event was decoded; what `window` cut is always a clip.',
+    ),
 });
 
 /** A signal at another sample rate, float32 [samples]; sample 0 stays at time 0. */
@@ -32,24 +36,29 @@ export const resample = defineStage<z.infer<typeof schema>>({
     }
     const filter = designResampler(rates);
     const samples = input.shape[0]!;
-    const clip = flush === 'event' && samples !== FREE;
+    const settled = settledFlush(flush, samples);
+    const clip = settled === 'event' && samples !== FREE;
     return {
       output: {
         ...input,
         shape: [clip ? Math.ceil((samples * filter.up) / filter.down) : FREE],
         sampleRateHz,
       },
-      scope: flush === 'stream' ? 'device' : 'shared',
-      open() {
-        const stream = flush === 'stream' ? createResampler(filter) : undefined;
-        return {
-          run(value) {
-            const data = floatsOf(tensorOfValue(value));
-            const out = stream?.push(data) ?? resampleClip(data, filter);
-            return emit(float32([out.length], out));
-          },
-        };
-      },
+      scope: settled === 'event' ? 'shared' : 'device',
+      open: () =>
+        openFlush(settled, {
+          clips: () => openResample((samples) => resampleClip(samples, filter)),
+          stream: () => openResample(createResampler(filter).push),
+        }),
     };
   },
 });
+
+function openResample(apply: (samples: Float32Array) => Float32Array): Step {
+  return {
+    run(value) {
+      const out = apply(floatsOf(tensorOfValue(value)));
+      return emit(float32([out.length], out));
+    },
+  };
+}

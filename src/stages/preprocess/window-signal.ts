@@ -17,6 +17,7 @@ import {
 } from '../../signal/sliding-window.ts';
 import { LedgeError } from '../../std/error.ts';
 import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
+import { openFlush } from './flush.ts';
 import { floatsOf, requireTensor, tensorOfValue } from './tensor-input.ts';
 import type { WindowConfig } from './window.ts';
 
@@ -31,11 +32,14 @@ export function compileSignalWindow(config: WindowConfig, context: StageContext)
     throw new FieldError('fields', config.fields, 'no fields: the input is a tensor');
   }
   const windowing = windowingOf(config, input);
-  const stream = config.flush === 'stream';
   return {
     output: { ...input, shape: [windowing.size, ...input.shape.slice(1)] },
-    scope: stream ? 'device' : 'shared',
-    open: () => (stream ? openStream(config, windowing) : openClips(config, windowing)),
+    scope: config.flush === 'event' ? 'shared' : 'device',
+    open: () =>
+      openFlush(config.flush, {
+        clips: () => openClips(config, windowing),
+        stream: () => openStream(config, windowing),
+      }),
   };
 }
 

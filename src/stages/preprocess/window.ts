@@ -1,5 +1,6 @@
 import { defineStage, FieldError } from '../../flow/stage.ts';
 import { z } from '../../std/schema.ts';
+import { FLUSH } from './flush.ts';
 import { compileRecordWindow } from './window-records.ts';
 import { compileSignalWindow } from './window-signal.ts';
 
@@ -32,12 +33,13 @@ const schema = z.strictObject({
     .default(0)
     .describe('Rows of zeros put before the first one of a signal.'),
   flush: z
-    .enum(['event', 'stream'])
-    .default('event')
+    .enum(FLUSH)
+    .default('auto')
     .describe(
       '`event`: each value is a clip, cut on its own. `stream`: the values of a device are one ' +
-        'signal, and a window may begin in one and end in a later one. Records are always a ' +
-        'stream.',
+        'signal, and a window may begin in one and end in a later one. `auto`: as the event was ' +
+        'decoded, a WAV as a clip, raw samples as a stream, anything else as a clip. Records ' +
+        'are always a stream.',
     ),
   partial: z
     .enum(['pad', 'drop'])

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import type { Value } from '../../../src/flow/value.ts';
 import { encodeWav } from '../../../src/signal/wav.ts';
 import { audio } from '../../../src/stages/decode/audio.ts';
+import { pcm16 } from '../../../src/stages/decode/pcm16.ts';
+import { wav } from '../../../src/stages/decode/wav.ts';
 import { describeStage } from '../../conformance/stage.ts';
-import { compileStage, runStage, valuesOf } from '../../harness/run-stage.ts';
+import { compileStage, eventOf, runStage, runStep, valuesOf } from '../../harness/run-stage.ts';
 import { BYTES, bytesOf, decoded, describeRefusals } from './bytes.ts';
 
 const TONE_HZ = 440;
@@ -44,7 +46,11 @@ test.each([
   ['WAV of a CD', {}, wavOf(1, 44_100)],
   ['WAV of a studio', {}, wavOf(1, 48_000)],
   ['raw samples', {}, rawOf(tone(1, 16_000))],
-  ['raw samples at another rate', { rawSampleRateHz: 22_050 }, rawOf(tone(1, 22_050))],
+  [
+    'raw samples at another rate',
+    { rawSampleRateHz: 22_050, flush: 'event' },
+    rawOf(tone(1, 22_050)),
+  ],
 ])('audio gives the same tone from %s', async (_, config, value) => {
   const samples = samplesOf((await decoded(audio, config, value))[0]);
   expect(samples).toHaveLength(16_000);
@@ -62,15 +68,45 @@ test('audio resamples the events of a stream as one signal', async () => {
   const use = { config: { flush: 'stream', rawSampleRateHz: 8000 }, input: BYTES };
   const outcomes = await runStage(audio, use, parts.map(rawOf));
   const streamed = outcomes.flatMap((outcome) => valuesOf(outcome).flatMap(samplesOf));
-  const [clip] = await decoded(audio, { rawSampleRateHz: 8000 }, rawOf(whole));
+  const [clip] = await decoded(audio, { rawSampleRateHz: 8000, flush: 'event' }, rawOf(whole));
   expect(streamed.length).toBeGreaterThan(7700);
   expect(streamed).toEqual(samplesOf(clip).slice(0, streamed.length));
 });
 
-test('audio has one scope per device only where it keeps a signal', async () => {
-  const scope = async (flush: string) =>
-    (await compileStage(audio, { config: { flush }, input: BYTES })).scope;
-  expect([await scope('event'), await scope('stream')]).toEqual(['shared', 'device']);
+test.each([
+  [{ flush: 'event' }, 'shared'],
+  [{ flush: 'stream' }, 'device'],
+  [{}, 'shared'],
+  [{ rawSampleRateHz: 8000 }, 'device'],
+])('audio %j is one for all devices unless it keeps a signal: %s', async (config, scope) => {
+  expect((await compileStage(audio, { config, input: BYTES })).scope).toBe(scope);
+});
+
+test.each([
+  [audio, {}, wavOf(0.1, 8000), 'whole'],
+  [audio, {}, rawOf(tone(0.1, 8000)), 'stream'],
+  [audio, { flush: 'event' }, rawOf(tone(0.1, 8000)), 'whole'],
+  [audio, { flush: 'stream' }, wavOf(0.1, 8000), 'stream'],
+  [wav, {}, wavOf(0.1, 8000), 'whole'],
+  [pcm16, {}, rawOf(tone(0.1, 8000)), 'stream'],
+])('$0.kind $1 says which part of a sound the event is: $3', async (stage, config, value, part) => {
+  const use = { config, input: BYTES };
+  const event = eventOf();
+  await runStep((await compileStage(stage, use)).open(), value, { use, event });
+  expect(event.part).toBe(part);
+});
+
+test('audio resamples a clip on its own in the midst of a stream', async () => {
+  const raw = [0, 1].map((part) =>
+    rawOf(tone(0.4, 8000).subarray(part * 1600, part * 1600 + 1600)),
+  );
+  const config = { rawSampleRateHz: 8000 };
+  const clip = wavOf(0.1, 8000);
+  const mixed = await runStage(audio, { config, input: BYTES }, [raw[0]!, clip, raw[1]!]);
+  const use = { config: { ...config, flush: 'stream' }, input: BYTES };
+  const stream = await runStage(audio, use, raw);
+  const [alone] = await runStage(audio, { config: {}, input: BYTES }, [clip]);
+  expect(mixed).toEqual([stream[0], alone, stream[1]]);
 });
 
 describeRefusals(audio, [

@@ -128,6 +128,7 @@ export function openLane(
       const context: StepContext = {
         event: run.event,
         named: (name) => traveller.named?.get(name),
+        holds: (buffer) => holdsBuffer(traveller, buffer),
         waited(milliseconds) {
           startedMs += milliseconds;
           run.event.timing.queueMs += milliseconds;
@@ -257,6 +258,17 @@ export function openLane(
       return kept;
     },
   };
+}
+
+/** Whether the dead letter or a later step may read this buffer, beside the step at work. */
+function holdsBuffer({ run, named }: Traveller, buffer: ArrayBufferLike): boolean {
+  if (run.event.payload.buffer === buffer) return true;
+  for (const value of named?.values() ?? []) {
+    if (value.kind === 'tensor' && value.data.buffer === buffer) return true;
+    if (value.kind !== 'tensors') continue;
+    if (Object.values(value.tensors).some(({ data }) => data.buffer === buffer)) return true;
+  }
+  return false;
 }
 
 /** A value came to the end of the steps. */

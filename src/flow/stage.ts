@@ -25,6 +25,8 @@ export interface StepContext {
   readonly event: FlowEvent;
   /** The value that an earlier step stored under `as: name`; undefined where no such step ran. */
   named(name: string): Value | undefined;
+  /** Whether the flow may still need this buffer: of the event's payload, or of a stored value. */
+  holds?(buffer: ArrayBufferLike): boolean;
   /** Says that so much of this step's time was spent waiting in a queue, not at work. */
   waited?(milliseconds: number): void;
 }

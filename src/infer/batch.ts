@@ -64,7 +64,7 @@ export function pack(
   let slabBytes = 0;
   for (const run of runs) {
     for (let index = 0; index < inputs.length; index += 1) {
-      if (takeWhole(run, index, transfer)) continue;
+      if (takeWhole(run, { index, name: inputs[index]!.name }, transfer)) continue;
       for (const request of run) slabBytes += request.inputs[index]!.data.byteLength;
       slabBytes = align(slabBytes);
     }
@@ -117,12 +117,17 @@ export function resolveRun(
 }
 
 /** Whether this input is handed over, buffer and all; notes it in the list of transfers. */
-function takeWhole(run: Run, index: number, transfer: ArrayBuffer[]): boolean {
+function takeWhole(
+  run: Run,
+  { index, name }: { readonly index: number; readonly name: string },
+  transfer: ArrayBuffer[],
+): boolean {
   if (run.length > 1) return false;
   const { data } = run[0]!.inputs[index]!;
   const { buffer } = data;
   if (data.byteLength < TRANSFER_BYTES_MIN || data.byteLength !== buffer.byteLength) return false;
   if (!(buffer instanceof ArrayBuffer) || transfer.includes(buffer)) return false;
+  if (run[0]!.keeps?.(name) === true) return false;
   transfer.push(buffer);
   return true;
 }

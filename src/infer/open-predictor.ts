@@ -27,11 +27,11 @@ export function openPredictor(use: PredictorOptions): Predictor {
     get memoryBytes() {
       return deployment.memoryBytes;
     },
-    run(inputs, { priority, deadlineAtMs = Number.POSITIVE_INFINITY, onRan }) {
+    run(inputs, { priority, deadlineAtMs = Number.POSITIVE_INFINITY, onRan, keeps }) {
       return new Promise<Outputs>((resolve, reject) => {
         if (closing !== undefined) throw closedError(model);
         if (deployment.failure !== undefined) throw deployment.failure;
-        const asked = { priority, deadlineAtMs, onRan, options, resolve, reject };
+        const asked = { priority, deadlineAtMs, onRan, keeps, options, resolve, reject };
         scheduler.submit(deployment, createRequest(deployment, inputs, asked));
       });
     },

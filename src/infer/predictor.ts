@@ -9,6 +9,11 @@ export interface PredictOptions {
   readonly deadlineAtMs?: number;
   /** Told, before the result, how long the run was inside the runtime; its batch counts whole. */
   readonly onRan?: (runMs: number) => void;
+  /**
+   * Asked of an input that is large enough to be handed over instead of copied, until the run has
+   * begun: true where the caller still needs its buffer. Without it no input is kept.
+   */
+  readonly keeps?: (input: string) => boolean;
 }
 
 /** One model, loaded where it belongs. Many flows may share one. */
@@ -21,7 +26,7 @@ export interface Predictor {
   readonly memoryBytes: number;
   /**
    * Runs one request; requests of many callers may share a batch. The inputs' buffers may be
-   * transferred away: the caller must not touch them afterwards.
+   * transferred away: the caller must not touch them afterwards, but for those that it `keeps`.
    * Fails with LedgeError: inference-failed, timeout, worker-crashed, expired, shape-mismatch, closed.
    */
   run(

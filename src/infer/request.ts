@@ -32,6 +32,7 @@ export interface Request {
   /** Never in a batch again: one of a batch was at fault. */
   alone: boolean;
   readonly onRan: PredictOptions['onRan'] | undefined;
+  readonly keeps?: PredictOptions['keeps'] | undefined;
   resolve(outputs: Outputs): void;
   reject(error: LedgeError): void;
 }
@@ -44,8 +45,9 @@ export interface RequestModel {
 }
 
 /** What a caller asks for, and where the answer goes. */
-export interface Asked extends Required<Omit<PredictOptions, 'onRan'>> {
+export interface Asked extends Required<Omit<PredictOptions, 'onRan' | 'keeps'>> {
   readonly onRan: PredictOptions['onRan'] | undefined;
+  readonly keeps?: PredictOptions['keeps'] | undefined;
   readonly options: OpenOptions;
   resolve(outputs: Outputs): void;
   reject(error: LedgeError): void;
@@ -80,6 +82,7 @@ export function createRequest(
     losses: 0,
     alone: false,
     onRan: asked.onRan,
+    keeps: asked.keeps,
     resolve: asked.resolve,
     reject: asked.reject,
   };

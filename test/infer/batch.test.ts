@@ -24,6 +24,7 @@ function make(count: number, size: number, first = 0): Made {
       priority: 'normal',
       deadlineAtMs: Number.POSITIVE_INFINITY,
       options: { batch: { sizeMax: 32, waitMsMax: 0 }, timeoutMs: 1 },
+      onRan: undefined,
       resolve: (given) => void outputs.push(given),
       reject: (error) => {
         throw error;
@@ -91,6 +92,16 @@ describe('packing', () => {
     expect(one).toMatchObject({ slab: undefined, transfer: [owning.inputs[0]?.data.buffer] });
     const other = pack([[shared]], [X], createSlabs());
     expect(other.transfer).toEqual([other.slab]);
+  });
+
+  test('copies a large tensor that the caller keeps', () => {
+    const asked: string[] = [];
+    const keeps = (input: string) => asked.push(input) > 0;
+    const kept: Request = { ...make(1, TRANSFER_BYTES_MIN / 4).request, keeps };
+    const { slab, transfer } = pack([[kept]], [X], createSlabs());
+    expect(transfer).toEqual([slab]);
+    expect(asked).toEqual(['x']);
+    expect(Array.from(new Float32Array(slab!, 0, 3))).toEqual([0, 0.125, 0.25]);
   });
 
   test('takes scalars of 64 bits', () => {

@@ -17,6 +17,7 @@ function request(priority: Priority, enqueuedAtMs: number, size = 1): Request {
     options: { batch: { sizeMax: 1, waitMsMax: 0 }, timeoutMs: 1 },
     losses: 0,
     alone: false,
+    onRan: undefined,
     resolve() {},
     reject() {},
   };

@@ -156,11 +156,16 @@ function openStep({ bindings, outputs, batchAdded, predictor, options }: StepPar
       const startedMs = performance.now();
       const given = await predictor.run(inputs, {
         ...options,
+        keeps: (name) => keeps(bindings, { name, tensor: inputs[name] as Tensor, context }),
         onRan: (runMs) => context.waited?.(performance.now() - startedMs - runMs),
         ...(deadlineAtMs !== undefined && { deadlineAtMs }),
       });
       for (const { from } of bindings) {
-        if (from.kind === 'state') state.set(from.output, given[from.output] as Tensor);
+        if (from.kind !== 'state') continue;
+        const next = given[from.output] as Tensor;
+        // What also goes on may lose its buffer in a later step.
+        const goesOn = outputs.some(({ name }) => name === from.output);
+        state.set(from.output, goesOn ? { ...next, data: next.data.slice() } : next);
       }
       const only = outputs[0] as NamedTensorSpec;
       if (outputs.length === 1) return emit(unbatch(given[only.name] as Tensor));
@@ -169,6 +174,16 @@ function openStep({ bindings, outputs, batchAdded, predictor, options }: StepPar
       return emit({ kind: 'tensors', tensors });
     },
   };
+}
+
+/** An input that this step or the flow reads again must not lose its buffer to a worker. */
+function keeps(
+  bindings: readonly Binding[],
+  input: { readonly name: string; readonly tensor: Tensor; readonly context: StepContext },
+): boolean {
+  const kind = bindings.find(({ spec }) => spec.name === input.name)?.from.kind;
+  if (kind === 'constant' || kind === 'state') return true;
+  return input.context.holds?.(input.tensor.data.buffer) ?? true;
 }
 
 function partOf(value: Value, from: Binding['from']): Value | undefined {

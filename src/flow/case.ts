@@ -92,7 +92,8 @@ function compare(expected: unknown, actual: unknown, path: string): string[] {
       compare(value, (actual as Record<string, unknown>)[key], `${path}.${key}`),
     );
   }
-  return Object.is(expected, actual) ? [] : [differ(expected, actual, path)];
+  // A zero has no sign on the wire.
+  return expected === actual ? [] : [differ(expected, actual, path)];
 }
 
 function isRange(expected: unknown): expected is [number, number] {

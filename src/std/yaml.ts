@@ -67,7 +67,8 @@ export function parseYaml(text: string, file: string): Parsed<YamlFile> {
   try {
     value = document.toJS({ maxAliasCount: ALIASES_MAX });
   } catch (error) {
-    const expected = `at most ${ALIASES_MAX} alias expansions (${(error as Error).message})`;
+    const reason = (error as Error).message;
+    const expected = `at most ${ALIASES_MAX} alias expansions, of known anchors (${reason})`;
     return problem({ file, line: undefined, field: '', value: undefined, expected });
   }
   const lineOf = (path: Path) => {

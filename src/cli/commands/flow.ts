@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type CaseReport, caseFailed, createEvent, runCase } from '../../flow/case.ts';
+import type { EventOutcome } from '../../flow/event.ts';
 import type { TraceEntry } from '../../flow/observe.ts';
 import { createPlan } from '../../flow/plan.ts';
 import { createMemoryState } from '../../flow/state.ts';
+import type { Result } from '../../flow/value.ts';
 import { resultPattern } from '../../node/flow-clash.ts';
 import { closeLoaded, type LoadedFlow, loadFlow } from '../../node/flow-load.ts';
 import { LedgeError } from '../../std/error.ts';
@@ -43,7 +46,7 @@ async function list(args: Arguments, { stdout }: Terminal): Promise<number> {
     const loaded = await loadFlow(folder, workbench.load);
     if (loaded.kind === 'problems') {
       bad += 1;
-      rows.push({ name: folder, problems: loaded.problems.map(formatProblem) });
+      rows.push({ name: basename(folder), problems: loaded.problems.map(formatProblem) });
       continue;
     }
     const { file, parts, intake } = loaded.value;
@@ -137,7 +140,7 @@ async function trace(
   const { results, end } = await plan.process(event, (entry) => entries.push(entry));
   await plan.close();
   if (args.values.json === true) {
-    stdout.write(`${JSON.stringify({ steps: entries, results, end })}\n`);
+    stdout.write(`${JSON.stringify({ steps: entries, results, end: plainEnd(end) })}\n`);
   } else {
     const rows = entries.map(({ step, stage, phase, tookMs, output }) => {
       return { step: String(step + 1), stage, phase, ms: tookMs.toFixed(3), output };
@@ -148,4 +151,11 @@ async function trace(
     if (end.kind === 'fail') stdout.write(`failed: ${end.error.code}: ${end.error.message}\n`);
   }
   return end.kind === 'fail' ? 1 : 0;
+}
+
+/** JSON leaves the message of an error out. */
+function plainEnd(end: EventOutcome<Result>['end']): object {
+  if (end.kind !== 'fail') return end;
+  const { code, message, context } = end.error;
+  return { kind: end.kind, error: { code, message, context } };
 }

@@ -1,9 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { COMMANDS } from '../../src/cli/command-line.ts';
+import { COMMANDS, runCommandLine } from '../../src/cli/command-line.ts';
 import { packageVersion } from '../../src/std/package.ts';
-import { ledge } from '../harness/cli.ts';
+import { type Ended, ledge } from '../harness/cli.ts';
 import { fourNumbers, tinyFlow, writeFlow, writeFlows } from '../harness/flows.ts';
 import { temporaryFolder } from '../harness/node.ts';
 
@@ -50,11 +50,23 @@ afterAll(async () => {
   for (const root of [good, bad, failing, folder]) await rm(root, { recursive: true });
 });
 
-const runIn = (...words: string[]) => ledge(words, { cwd: folder });
+/** Runs a command line in this process: starting one takes longer than most commands. */
+async function runIn(...words: string[]): Promise<Ended> {
+  const written = { stdout: '', stderr: '' };
+  const into = (name: 'stdout' | 'stderr') => ({
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const { signal } = new AbortController();
+  const terminal = { stdout: into('stdout'), stderr: into('stderr'), signal };
+  const code = await runCommandLine(words, terminal);
+  return { code, ...written };
+}
 
 describe('ledge', () => {
   test('--version prints the version', async () => {
-    expect(await runIn('--version')).toEqual({
+    expect(await ledge(['--version'])).toEqual({
       code: 0,
       stdout: `${packageVersion()}\n`,
       stderr: '',
@@ -116,7 +128,7 @@ describe('ledge check', () => {
   });
 
   test('finds every problem of every flow, each with its file and line', async () => {
-    const { code, stdout } = await runIn('check', '--flows', bad, '--node', 'n');
+    const { code, stdout } = await ledge(['check', '--flows', bad, '--node', 'n']);
     expect(code).toBe(1);
     const lines = stdout.trim().split('\n');
     const place = (flow: string, rest: string) =>
@@ -150,7 +162,13 @@ describe('ledge check', () => {
 
   test('tells the problems of the configuration', async () => {
     await writeFile(join(folder, 'bad.yaml'), 'nod: a\nbroker: { port: x }\n');
-    const { code, stdout } = await runIn('check', '--flows', good, '--config', 'bad.yaml');
+    const { code, stdout } = await runIn(
+      'check',
+      '--flows',
+      good,
+      '--config',
+      join(folder, 'bad.yaml'),
+    );
     expect(code).toBe(1);
     expect(stdout).toMatch(/bad\.yaml:1: nod: .*did you mean "node"/);
     expect(stdout).toMatch(/bad\.yaml:2: broker\.port: found "x", expected number/);
@@ -257,11 +275,12 @@ describe('ledge flow trace', () => {
   });
 
   test('an event that fails ends with 1 and its error', async () => {
-    await writeFile(join(folder, 'three.bin'), 'abc');
-    const { code, stdout } = await runIn('flow', 'trace', 'one', 'three.bin', '--flows', good);
+    const three = join(folder, 'three.bin');
+    await writeFile(three, 'abc');
+    const { code, stdout } = await runIn('flow', 'trace', 'one', three, '--flows', good);
     expect(code).toBe(1);
     expect(stdout).toMatch(/failed: payload-invalid: .*3 bytes/);
-    const json = await runIn('flow', 'trace', 'one', 'three.bin', '--flows', good, '--json');
+    const json = await runIn('flow', 'trace', 'one', three, '--flows', good, '--json');
     expect(JSON.parse(json.stdout).end).toMatchObject({
       kind: 'fail',
       error: { code: 'payload-invalid', message: expect.stringContaining('3 bytes') },

@@ -1,10 +1,11 @@
 import type { Bus, Delivery, Message, MessageProperties } from '../bus/bus.ts';
+import { topicProblem } from '../bus/topics.ts';
 import type { DropReason, EventOutcome, FlowEvent } from '../flow/event.ts';
 import type { Plan } from '../flow/plan.ts';
 import type { Entry } from '../flow/queue.ts';
 import type { Sink } from '../flow/run.ts';
 import type { Result } from '../flow/value.ts';
-import type { LedgeError } from '../std/error.ts';
+import { LedgeError } from '../std/error.ts';
 import { encodeMsgpack } from '../std/msgpack.ts';
 import type { DropReporter } from './dropped.ts';
 
@@ -74,8 +75,15 @@ export function toEvent(
     ...(properties?.correlationData !== undefined && {
       correlationData: properties.correlationData,
     }),
-    ...(properties?.responseTopic !== undefined && { responseTopic: properties.responseTopic }),
+    ...responseOf(properties),
   };
+}
+
+/** [MQTT-3.3.2-14] A response topic has no wildcard; where a broker lets one through, nobody is asked. */
+function responseOf(properties: MessageProperties | undefined): { responseTopic?: string } {
+  const responseTopic = properties?.responseTopic;
+  if (responseTopic === undefined || topicProblem(responseTopic) !== undefined) return {};
+  return { responseTopic };
 }
 
 /** The topic of one device's results; `pattern` is the flow's own, with {device}. */
@@ -113,6 +121,8 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
       entry.delivery.settle();
     } catch (error) {
       options.onPublishFailed(error);
+      // An event whose result nobody will ever take must not hold up the acknowledgements behind it.
+      if (isFinal(error)) entry.delivery.settle();
     }
   }
 
@@ -203,6 +213,11 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   }
 
   return { accept };
+}
+
+/** Whether publishing the same once more would fail as well. */
+function isFinal(error: unknown): boolean {
+  return !(error instanceof LedgeError) || (!error.retriable && error.code !== 'closed');
 }
 
 /** Microseconds are as much as a clock of a shared machine can say. */

@@ -39,7 +39,8 @@ export async function openStateFiles(
     const path = join(folder, file);
     try {
       const text = await readFile(path, 'utf8');
-      if (typeof JSON.parse(text) !== 'object') throw new TypeError('not an object');
+      const state: unknown = JSON.parse(text);
+      if (typeof state !== 'object' || state === null) throw new TypeError('not an object');
       states.set(decodeURIComponent(file.slice(0, -'.json'.length)), text);
     } catch (error) {
       onDamaged(path, error);

@@ -54,7 +54,10 @@ const BAD: Readonly<Record<string, BadFlow>> = {
     text: tinyFlow({ topic: 'bad-1/{device}' }).replace('[4]', '[2, 5]'),
     problem: /flow\.yaml:4: steps\.1\.predict.*\[2, ?5\].*\[(N|\?), ?4\]|\[(N|\?), ?4\].*\[2, ?5\]/,
   },
-  'alias-bomb': { text: `${ALIAS_BOMB}\nsteps: *a11`, problem: /at most 64 alias expansions, of known anchors/ },
+  'alias-bomb': {
+    text: `${ALIAS_BOMB}\nsteps: *a11`,
+    problem: /at most 64 alias expansions, of known anchors/,
+  },
   'deep-yaml': { text: `steps: ${'['.repeat(100_000)}`, problem: /at most 64 problems; \d+ more/ },
   'long-yaml': { text: `# ${'x'.repeat(1_100_000)}`, problem: /1100002 characters.*1048576/ },
   'no-yaml': { text: 'steps: [}', problem: /flow\.yaml:1: expected YAML/ },

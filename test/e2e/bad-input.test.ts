@@ -266,6 +266,24 @@ test('a payload over the broker limit ends its own connection only', async () =>
   expect(await answerTo('record', good.record as Uint8Array)).toMatchObject({ flow: 'record' });
 });
 
+test.each(['answers/#', 'answers/+/x', '$SYS/x', 'a\u0000b', ''])(
+  'a response topic of %j costs nobody else a result',
+  async (responseTopic) => {
+    const asking = await connectTest(node.ready.mqtt);
+    const device = `device-${events++}`;
+    const properties = { responseTopic };
+    const payload = Buffer.from(good.record as Uint8Array);
+    const sent = asking.client.publishAsync(`record/${device}`, payload, { qos: 1, properties });
+    // The broker may end the connection of who breaks the protocol.
+    await Promise.race([
+      sent.catch(() => undefined),
+      new Promise<void>((resolve) => asking.client.once('close', () => resolve())),
+    ]);
+    await asking[Symbol.asyncDispose]();
+    expect(await answerTo('record', good.record as Uint8Array)).toMatchObject({ flow: 'record' });
+  },
+);
+
 test('every dead letter was counted, and no worker was lost', async () => {
   const health = (await (await fetch(`${node.ready.http}/health`)).json()) as {
     flows: Record<string, { deadLettered: number; results: number; received: number }>;

@@ -41,7 +41,20 @@ beforeAll(async () => {
   }
   node = await startNode({ flows, args: ['--set', 'inference.workers=1'] });
   expect(node.ready.flows.map(({ state }) => state)).toEqual(names.map(() => 'running'));
+  await learnPace();
 });
+
+/** The run at load is one of no products at all: the pace is learned from the first events. */
+async function learnPace(): Promise<void> {
+  await using client = await connectTest(node.ready.mqtt, RESULTS);
+  const events = 16;
+  for (const flow of ['low', 'high', 'other']) {
+    for (let index = 0; index < events; index += 1) {
+      await client.client.publishAsync(`${flow}/device-${index}`, 'frame', { qos: 1 });
+    }
+  }
+  await client.count(3 * events);
+}
 
 afterAll(async () => {
   await node.stop();

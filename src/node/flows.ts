@@ -242,6 +242,13 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     };
   }
 
+  async function forget(slot: FlowSlot, device: string | undefined): Promise<number> {
+    slot.states ??= await openStates(slot);
+    const count = slot.runner?.plan.forget(device) ?? slot.states.delete(device);
+    await slot.states.flush();
+    return count;
+  }
+
   async function saveAll(): Promise<void> {
     for (const slot of slots.values()) {
       slot.runner?.plan.save();
@@ -286,14 +293,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
         if (name === undefined || !slots.has(name)) await scan();
         await reloadSlots(name === undefined ? [...slots.values()] : [slotOf(name)]);
       }),
-    relearn: (name, device) =>
-      inTurn(async () => {
-        const slot = slotOf(name);
-        slot.states ??= await openStates(slot);
-        const count = slot.runner?.plan.forget(device) ?? slot.states.delete(device);
-        await slot.states.flush();
-        return count;
-      }),
+    relearn: (name, device) => inTurn(() => forget(slotOf(name), device)),
     [Symbol.asyncDispose]() {
       closing ??= inTurn(async () => {
         stopWatching();

@@ -1,6 +1,6 @@
 import type { Bus, Delivery, Message, MessageProperties } from '../bus/bus.ts';
 import { topicProblem } from '../bus/topics.ts';
-import type { DropReason, EventOutcome, FlowEvent } from '../flow/event.ts';
+import type { DropReason, EventOutcome, FlowEvent, Timing } from '../flow/event.ts';
 import type { Plan } from '../flow/plan.ts';
 import type { Entry } from '../flow/queue.ts';
 import type { Sink } from '../flow/run.ts';
@@ -100,6 +100,8 @@ export function resultTopicOf(
 export function createWireSink(options: WireOptions): Sink<WireEntry> {
   const { bus, flow, counts, drops } = options;
   const { sink, model } = options.plan;
+  const flowJson = `"flow":${JSON.stringify(flow)}`;
+  const modelJson = model === undefined ? '' : `"model":${JSON.stringify(model)},`;
 
   async function accept(outcome: EventOutcome<Result>, entry: WireEntry): Promise<void> {
     const { event, results, end } = outcome;
@@ -139,10 +141,9 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   ): void {
     const result = results[index] as Result;
     counts.results += 1;
-    const body = resultBody(event, result, results.length === 1 ? undefined : index);
     const message: Message = {
       topic: options.resultTopic(result.topic ?? event.device),
-      payload: encode(body),
+      payload: encodeResult(event, result, results.length === 1 ? undefined : index),
       qos: sink.qos ?? (qosOfEvent === 0 ? 0 : 1),
       retain: sink.retain,
       properties: resultProperties(event),
@@ -153,29 +154,36 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
     }
   }
 
-  function resultBody(event: FlowEvent, { result }: Result, part: number | undefined): object {
-    const { timing } = event;
-    return {
-      id: part === undefined ? event.id : `${event.id}.${part}`,
-      flow,
-      device: event.device,
-      ts: event.ts,
-      result,
-      ...(model && { model }),
-      timing: {
-        queueMs: round(timing.queueMs),
-        decodeMs: round(timing.decodeMs),
-        preprocessMs: round(timing.preprocessMs),
-        inferMs: round(timing.inferMs),
-        postprocessMs: round(timing.postprocessMs),
-        totalMs: round(performance.now() - event.receivedAtMs),
-      },
-      source: { topic: event.topic },
-    };
-  }
-
-  function encode(body: object): Uint8Array {
-    return sink.encoding === 'msgpack' ? encodeMsgpack(body) : Buffer.from(JSON.stringify(body));
+  /** The result as it is published. What every result of the flow repeats is written once. */
+  function encodeResult(
+    event: FlowEvent,
+    { result }: Result,
+    part: number | undefined,
+  ): Uint8Array {
+    const id = part === undefined ? event.id : `${event.id}.${part}`;
+    const { device, ts, topic } = event;
+    const timing = timingOf(event);
+    if (sink.encoding === 'msgpack') {
+      const body = {
+        id,
+        flow,
+        device,
+        ts,
+        result,
+        ...(model && { model }),
+        timing,
+        source: { topic },
+      };
+      return encodeMsgpack(body);
+    }
+    const { queueMs, decodeMs, preprocessMs, inferMs, postprocessMs, totalMs } = timing;
+    return Buffer.from(
+      `{"id":"${id}",${flowJson},"device":${JSON.stringify(device)},"ts":${ts},` +
+        `"result":${JSON.stringify(result)},${modelJson}"timing":{"queueMs":${queueMs},` +
+        `"decodeMs":${decodeMs},"preprocessMs":${preprocessMs},"inferMs":${inferMs},` +
+        `"postprocessMs":${postprocessMs},"totalMs":${totalMs}},` +
+        `"source":{"topic":${JSON.stringify(topic)}}}`,
+    );
   }
 
   function resultProperties(event: FlowEvent): MessageProperties {
@@ -218,6 +226,17 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
 /** Whether publishing the same once more would fail as well. */
 function isFinal(error: unknown): boolean {
   return !(error instanceof LedgeError) || (!error.retriable && error.code !== 'closed');
+}
+
+function timingOf({ timing, receivedAtMs }: FlowEvent): Timing & { totalMs: number } {
+  return {
+    queueMs: round(timing.queueMs),
+    decodeMs: round(timing.decodeMs),
+    preprocessMs: round(timing.preprocessMs),
+    inferMs: round(timing.inferMs),
+    postprocessMs: round(timing.postprocessMs),
+    totalMs: round(performance.now() - receivedAtMs),
+  };
 }
 
 /** Microseconds are as much as a clock of a shared machine can say. */

@@ -76,13 +76,7 @@ export async function runOpenLoop(
   startedAtMs = performance.now();
   await repeat(sendDue, () => state.sent === total || performance.now() > dueAtMs(total) + 1000);
   tell('sent');
-  const endedAtMs = performance.now();
-  const since = (atMs: number): number => performance.now() - atMs;
-  const all = (): boolean => state.seen + state.declared >= total;
-  await repeat(sendDue, () => all() || since(endedAtMs) > pace.drainMs);
-  const inTime = state.seen;
-  const over = (): boolean => since(state.heardAtMs) > QUIET_MS || since(endedAtMs) > LATE_MS_MAX;
-  await repeat(sendDue, () => all() || over());
+  const inTime = await awaitRest(state, { total, drainMs: pace.drainMs, sendDue });
   link.close();
   recorder.unsent(total - state.sent);
   recorder.lost(Math.max(0, state.sent - state.seen - state.declared));
@@ -93,6 +87,27 @@ export async function runOpenLoop(
     late: state.seen - inTime,
     perSecond: outcome.results / (load.durationMs / 1000),
   };
+}
+
+interface Counts {
+  readonly seen: number;
+  readonly declared: number;
+  readonly heardAtMs: number;
+}
+
+/** Waits until nothing more comes; gives how many results came within the drain time. */
+async function awaitRest(
+  state: Counts,
+  { total, drainMs, sendDue }: { total: number; drainMs: number; sendDue: () => void },
+): Promise<number> {
+  const endedAtMs = performance.now();
+  const since = (atMs: number): number => performance.now() - atMs;
+  const all = (): boolean => state.seen + state.declared >= total;
+  await repeat(sendDue, () => all() || since(endedAtMs) > drainMs);
+  const inTime = state.seen;
+  const over = (): boolean => since(state.heardAtMs) > QUIET_MS || since(endedAtMs) > LATE_MS_MAX;
+  await repeat(sendDue, () => all() || over());
+  return inTime;
 }
 
 /** Calls `act` every tick until `over`. */

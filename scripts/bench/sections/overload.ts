@@ -124,7 +124,7 @@ function rowsOf(overload: Overload, measured: LedgeOverload): readonly Row[] {
       reference: report.offered,
       judged: 'ledge <=',
       target: 0,
-      note: `reference: events sent, warm-up included; declared drops: ${reasons.join(', ') || 'none'}`,
+      note: `reference: events sent, with the warm-up; drops: ${reasons.join(', ') || 'none'}`,
     }),
     createRow({
       name: `${name}: declared drops`,

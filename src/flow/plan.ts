@@ -35,6 +35,8 @@ export interface Plan extends PlanParts {
   /** The devices seen, the one idle longest first. */
   readonly devices: Iterable<string>;
   readonly deviceCount: number;
+  /** Events that are between two steps or inside one. */
+  readonly inFlight: number;
   /** Forgets what was learned of one device, or of all. Gives how many devices were forgotten. */
   forget(device?: string): number;
   /** Hands the devices' state to the store, so that a restart or another plan goes on with it. */
@@ -89,6 +91,11 @@ export function createPlan(parts: PlanParts, state: StateStore): Plan {
     },
     get deviceCount() {
       return lanes.size;
+    },
+    get inFlight() {
+      let sum = 0;
+      for (const lane of lanes.values()) sum += lane.inFlight;
+      return sum;
     },
     forget(device) {
       const forgotten =

@@ -163,6 +163,8 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
     const cutOff = new Promise<void>((resolve) => clock.after(drainMs, resolve));
     await Promise.race([queue.drained(), cutOff]);
     await Promise.race([shift.stop(), cutOff]);
+    const left = { queued: queue.length, inFlight: shift.plan.inFlight };
+    if (left.queued + left.inFlight > 0) log.warn('Stopped before all was worked off', left);
     for (const entry of queue.clear()) {
       entry.accepted();
       counts.dropped.shutdown = (counts.dropped.shutdown ?? 0) + 1;

@@ -64,10 +64,7 @@ export async function runOpenLoop(
         recorder.start();
         tell('measuring');
       }
-      if (sequence >= warm) {
-        recorder.sent();
-        recorder.sendLag(now - dueAtMs(sequence));
-      }
+      if (sequence >= warm) recorder.sent(now - dueAtMs(sequence));
       link.publish(sequence % devices, sequence, (sequence % PACKET_IDS) + 1);
       state.sent += 1;
       if (load.qos === 1) state.unacknowledged += 1;

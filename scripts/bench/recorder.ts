@@ -6,10 +6,9 @@ export type LoadOutcome = Omit<LoadResult, 'cpuMs'>;
 
 /** Counts what happens between `start` and `stop`; what happens before is warm-up. */
 export interface Recorder {
-  sent(): void;
+  /** An event was sent, so late against the plan where there is one. */
+  sent(lagMs?: number): void;
   result(latencyMs: number): void;
-  /** How late an event was sent, against the plan. */
-  sendLag(lagMs: number): void;
   declared(reason: string, count: number): void;
   lost(count: number): void;
   unsent(count: number): void;
@@ -24,11 +23,11 @@ export function createRecorder(): Recorder {
   let counts = { sent: 0, lost: 0, unsent: 0 };
   let startedAtMs = performance.now();
   return {
-    sent: () => {
+    sent: (lagMs) => {
       counts.sent += 1;
+      if (lagMs !== undefined) lags.push(lagMs);
     },
     result: (latencyMs) => latencies.push(latencyMs),
-    sendLag: (lagMs) => lags.push(lagMs),
     declared: (reason, count) => {
       declared[reason] = (declared[reason] ?? 0) + count;
     },

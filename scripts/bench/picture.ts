@@ -39,8 +39,8 @@ async function openStages(): Promise<() => Promise<Value>> {
   const chain: readonly (readonly [Stage, object])[] = [
     [image, {}],
     [resize, { width: SIDE, height: SIDE }],
-    [normalise, { preset: 'imagenet' }],
     [layout, {}],
+    [normalise, { preset: 'imagenet', channels: 'first' }],
   ];
   let type: ValueType = { kind: 'bytes' };
   const steps: Step[] = [];

@@ -48,7 +48,7 @@ export async function readDataset(
   limit = Number.POSITIVE_INFINITY,
 ): Promise<Dataset> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort(naturally);
   const ends = new Set(files.map(endOf));

@@ -30,13 +30,13 @@ def paste(tile, source, mask, rng):
     return np.clip(tile * ratio, 0, 255), moved
 
 
-def sample(row, data, paste_pool, rng):
+def sample(row, data, rng):
     """One tile, its mask (0..1) and its label; a free one may get a defect of another tile."""
     tile = data['tiles'][row].astype(np.float32)
     mask = data['masks'][row].astype(np.float32) / 255
     label = int(data['labels'][row])
     if label == 0 and rng.random() < PASTE_SHARE:
-        other = int(rng.choice(paste_pool))
+        other = int(rng.choice(np.flatnonzero((data['labels'] > 0) & (data['labels'] < 5))))
         pasted = paste(tile, data['tiles'][other].astype(np.float32),
                        (data['masks'][other] > 64).astype(np.float32), rng)
         if pasted is not None:
@@ -59,7 +59,7 @@ def view(images, masks, centres, share, generator):
     """Crops [n, 1, side, side] turned a little, flipped and zoomed, of images and masks alike."""
     n, side = len(images), int(images.shape[-1] * share)
     flip = torch.randint(0, 2, (n, 2), generator=generator) * 2.0 - 1
-    zoom = torch.empty(n, 2).uniform_(0.87, 1.13, generator=generator) * share
+    zoom = torch.empty(n, 2).uniform_(0.75, 1.2, generator=generator) * share
     turn = torch.empty(n).uniform_(-0.05, 0.05, generator=generator) * math.pi
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = flip[:, 0] * zoom[:, 0] * turn.cos()
@@ -75,9 +75,9 @@ def view(images, masks, centres, share, generator):
 def relight(tiles, generator):
     """Tiles [n, 1, side, side] of 0..255 under other light, exposure and noise, as 0..1."""
     n = len(tiles)
-    light = torch.empty(n, 1, 3, 3).uniform_(0.85, 1.15, generator=generator)
+    light = torch.empty(n, 1, 3, 3).uniform_(0.8, 1.2, generator=generator)
     light = functional.interpolate(light, tiles.shape[2:], mode='bicubic', align_corners=True)
-    gamma = torch.empty(n, 1, 1, 1).uniform_(0.75, 1.35, generator=generator)
+    gamma = torch.empty(n, 1, 1, 1).uniform_(0.65, 1.5, generator=generator)
     tiles = (tiles * light / 255).clamp(1e-3, 1) ** gamma
     level = torch.empty(n, 1, 1, 1).uniform_(0, 0.02, generator=generator)
     return (tiles + torch.randn(tiles.shape, generator=generator) * level).clamp(0, 1)

@@ -15,6 +15,7 @@ from surface_augment import crop_centre, relight, sample, view
 from surface_data import LABELS, fold_of, load_tiles
 from surface_net import CELL, SurfaceNet, standardise
 
+FREE_SHARE = 0.5  # of the tiles drawn for a batch
 CELL_WEIGHTS = torch.tensor([1.0, 3, 3, 3, 3, 1.5])
 TEST_FOLD = 0
 VALIDATION_FOLD = 1
@@ -24,8 +25,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--data', type=Path, required=True, help='magnetic-tile: one folder a class')
     parser.add_argument('--cache', type=Path, default=Path('/tmp/ledge-train'))
-    parser.add_argument('--crops', type=int, default=1200, help='steps on crops')
-    parser.add_argument('--wholes', type=int, default=400, help='steps on whole tiles')
+    parser.add_argument('--crops', type=int, default=1400, help='steps on crops')
+    parser.add_argument('--wholes', type=int, default=700, help='steps on whole tiles')
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--validate', action='store_true',
                         help='judge by another fold, never look at the test fold; write nothing')
@@ -85,10 +86,10 @@ def cell_loss(cells, target):
 
 
 def draw(data, size, rng):
-    """Rows of a batch: 45 % free, the rest by the square root of its class's size."""
+    """Rows of a batch: FREE_SHARE free, the rest by the square root of its class's size."""
     counts = np.bincount(data['labels'], minlength=len(LABELS)).astype(float)
     share = np.sqrt(counts)
-    share[0] = share[1:].sum() * 45 / 55
+    share[0] = share[1:].sum() * FREE_SHARE / (1 - FREE_SHARE)
     chance = (share / counts)[data['labels']]
     return rng.choice(len(data['labels']), size, p=chance / chance.sum())
 
@@ -96,12 +97,11 @@ def draw(data, size, rng):
 def batch_of(data, size, share, random):
     """Augmented tiles [n, 1, side, side] in 0..1, masks and labels; share below 1 gives crops."""
     rng, generator = random
-    paste_pool = np.flatnonzero((data['labels'] > 0) & (data['labels'] < LABELS.index('uneven')))
-    drawn = [sample(row, data, paste_pool, rng) for row in draw(data, size, rng)]
+    drawn = [sample(row, data, rng) for row in draw(data, size, rng)]
     tiles, masks = (torch.from_numpy(np.stack([d[k] for d in drawn]))[:, None] for k in (0, 1))
     centres = np.stack([crop_centre(d[1], share, rng) if share < 1 else rng.uniform(-0.06, 0.06, 2)
                         for d in drawn])
-    tiles, masks = relight(tiles, generator), masks
+    tiles = relight(tiles, generator)
     tiles, masks = view(standardise(tiles), masks, torch.from_numpy(centres).float(), share, generator)
     return tiles, masks, torch.tensor([d[2] for d in drawn])
 
@@ -110,8 +110,8 @@ def train(net, data, options):
     """First where, on crops; then where and what, on whole tiles. Yields the moving average."""
     random = (np.random.default_rng(options.seed), torch.Generator().manual_seed(options.seed))
     average = copy.deepcopy(net)
-    for share, steps, size, rate in ((0.5, options.crops, 24, 3e-3), (1, options.wholes, 16, 1.5e-3)):
-        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.03)
+    for share, steps, size, rate in ((0.5, options.crops, 24, 3e-3), (1, options.wholes, 16, 8e-4)):
+        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.15)
         total, started = [], time.time()
         for step in range(steps):

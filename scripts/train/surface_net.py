@@ -13,33 +13,38 @@ def convolve(inputs, outputs, stride=1, dilation=1):
 
 
 class Residual(nn.Module):
-    def __init__(self, inputs, outputs, stride=1, dilation=1):
+    def __init__(self, inputs, outputs, stride=1, dilation=1, dropout=0.0):
         super().__init__()
         self.first = convolve(inputs, outputs, stride, dilation)
         self.second = convolve(outputs, outputs, 1, dilation)
+        self.drop = nn.Dropout2d(dropout)
         self.short = None if inputs == outputs and stride == 1 else nn.Sequential(
             nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x):
         kept = x if self.short is None else self.short(x)
-        return torch.relu(kept + self.second(torch.relu(self.first(x))))
+        return torch.relu(kept + self.drop(self.second(torch.relu(self.first(x)))))
 
 
-def box(x):
-    """The mean of each pixel's surroundings, 40 pixels wide, off a grid of one number in 8x8 pixels."""
-    coarse = functional.avg_pool2d(x, CELL)
-    coarse = functional.avg_pool2d(coarse, 5, 1, 2, count_include_pad=False)
-    return functional.interpolate(coarse, scale_factor=CELL, mode='bilinear', align_corners=False)
+def surroundings(x, across):
+    """The mean of 5 cells down, and as many across where told, around each pixel, off a grid of cells."""
+    cell, reach = ((CELL, CELL), (5, 5)) if across else ((CELL, 1), (5, 1))
+    coarse = functional.avg_pool2d(x, cell)
+    middle = (reach[0] // 2, reach[1] // 2)
+    coarse = functional.avg_pool2d(coarse, reach, 1, middle, count_include_pad=False)
+    factor = tuple(float(size) for size in cell)
+    return functional.interpolate(coarse, scale_factor=factor, mode='bilinear', align_corners=False)
 
 
 def standardise(grey):
-    """[n, 1, h, w] without the picture's light and contrast, and without the surroundings'. [n, 2, h, w]"""
+    """Grey [n, 1, h, w] without the picture's light and contrast; that without its surroundings'; and
+    that without the grinding marks, which run down the tile. [n, 3, h, w]"""
     centred = grey - grey.mean((2, 3), keepdim=True)
     whole = centred / ((centred * centred).mean((2, 3), keepdim=True).sqrt() + 1e-3)
-    level = box(whole)
-    apart = whole - level
-    near = apart / (box(apart * apart).sqrt() + 0.1)
-    return torch.cat([whole, near], 1)
+    apart = whole - surroundings(whole, True)
+    spread = surroundings(apart * apart, True).sqrt() + 0.1
+    unmarked = whole - surroundings(whole, False)
+    return torch.cat([whole, apart / spread, unmarked / spread], 1)
 
 
 class SurfaceNet(nn.Module):
@@ -49,10 +54,10 @@ class SurfaceNet(nn.Module):
         super().__init__()
         stem, middle, wide = widths
         self.stem = nn.Sequential(
-            nn.Conv2d(2, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
+            nn.Conv2d(3, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
         self.body = nn.Sequential(
             Residual(stem, middle, 2), Residual(middle, wide, 2),
-            Residual(wide, wide, 1, 2), Residual(wide, wide, 1, 4))
+            Residual(wide, wide, 1, 2, 0.1), Residual(wide, wide, 1, 4, 0.1))
         self.cells = nn.Conv2d(wide, labels, 1)
         self.drop = nn.Dropout(0.2)
         self.classify = nn.Linear(wide * 2 + labels * 2, labels)

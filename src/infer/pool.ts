@@ -89,9 +89,10 @@ class WorkerPool implements Pool {
       nextId,
     });
     const replaced = (thread: Thread) => this.#reload(thread);
+    const freed = () => this.#scheduler.wake();
     const threads = Array.from(
       { length: workers },
-      (_, index) => new Thread({ index, file, replaced }),
+      (_, index) => new Thread({ index, file, replaced, freed }),
     );
     const memoryInUse = () => this.memoryBytes;
     this.#threads = threads;

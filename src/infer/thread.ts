@@ -33,6 +33,8 @@ export interface ThreadOptions {
   readonly file: string;
   /** A new worker has taken the place of a dead one and knows no model yet. */
   replaced(thread: Thread): void;
+  /** A model was loaded or unloaded: what waited behind that may go on. */
+  freed(): void;
 }
 
 /** The built program of a worker, absolute. */
@@ -124,6 +126,7 @@ export class Thread {
     this.#startsInVain = 0;
     this.#watch();
     errand.answered(answer);
+    if (errand.message.kind !== 'run') this.#options.freed();
     if (this.#errands.length === 0) this.#drained?.();
   }
 

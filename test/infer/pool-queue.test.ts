@@ -37,6 +37,19 @@ describe('priority', () => {
   });
 });
 
+test('requests go on after other models were taken off their worker', async () => {
+  const pool = await testPool();
+  const frames = await pool.open(await writeModel(loopModel()), ONE_BY_ONE);
+  const others = await Promise.all(
+    [2, 3, 4].map(async (size) => pool.open(await writeModel(sumModel(size)), ONE_BY_ONE)),
+  );
+  await frames.run({ count: integer(20) }, { priority: 'normal' });
+  const asked = [1, 2, 3, 4].map(() => frames.run({ count: integer(20) }, { priority: 'normal' }));
+  await new Promise(setImmediate);
+  await Promise.all(others.map((other) => other.close()));
+  expect(await Promise.all(asked)).toHaveLength(4);
+});
+
 describe('a deadline', () => {
   test('that has passed before a worker was free fails with expired, and nothing ran', async () => {
     const pool = await testPool();

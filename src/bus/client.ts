@@ -27,6 +27,11 @@ const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 const RECEIVE_MAX = 256;
 /** Published messages on their way at a time; a broker's own limit may be lower. */
 const IN_FLIGHT_MAX = 64;
+/**
+ * The same over MQTT 3.1.1, where a broker cannot tell its limit: mosquitto's is 20, and over it 2.0.11
+ * answers a QoS 2 message with a PUBREC that reads as taken, hangs up and has lost it.
+ */
+const IN_FLIGHT_MAX_V4 = 20;
 /** A day: the broker keeps what the node missed when it was off. */
 const SESSION_SECONDS = 24 * 60 * 60;
 /** A dead connection is noticed within 1.5 times this. */
@@ -122,8 +127,8 @@ function followConnection(parts: Parts): void {
     await subscriptions.restore();
     if (gate !== link.gate || !mqtt.connected || mqtt.disconnecting) return;
     presence.change('online');
-    const theirs = connack.properties?.receiveMaximum ?? IN_FLIGHT_MAX;
-    outbox.open(Math.min(IN_FLIGHT_MAX, theirs));
+    const ours = mqtt.options.protocolVersion === 5 ? IN_FLIGHT_MAX : IN_FLIGHT_MAX_V4;
+    outbox.open(Math.min(ours, connack.properties?.receiveMaximum ?? ours));
   });
   mqtt.on('close', () => {
     outbox.pause();

@@ -4,6 +4,8 @@ export type ErrorCode =
   | 'flow-invalid' // a flow file
   | 'model-invalid' // a model that does not parse, or does not match its manifest
   | 'model-refused' // a model that would fail in the runtime or kill the process
+  | 'bundle-invalid' // a flow bundle that does not parse, or whose files are not those it names
+  | 'bundle-untrusted' // a flow bundle that no trusted key signed
   | 'memory-exceeded' // a flow that does not fit the board's budget
   | 'payload-invalid' // bytes of an event that do not parse
   | 'payload-too-large'

@@ -43,6 +43,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** The one file or folder that may import a library. */
 const OWNERS: Readonly<Record<string, string>> = {
   aedes: 'src/bus/broker.ts',
+  'classic-level': 'src/store/level.ts',
   mqtt: 'src/bus/client.ts',
   'mqtt-packet': 'src/bus/',
   'onnxruntime-node': 'src/infer/session.ts',

@@ -1,6 +1,12 @@
 /** One change of the store. Keys are text; within an area they sort as text. */
 export type Write =
-  | { readonly kind: 'put'; readonly key: string; readonly value: Uint8Array }
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly value: Uint8Array;
+      /** The key was never used before: deleted while it still waits, nothing of it reaches the disk. */
+      readonly fresh?: true;
+    }
   | { readonly kind: 'delete'; readonly key: string };
 
 /** `failing`: the disk is full or read-only; writes wait and are tried again until it is not. */

@@ -44,7 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const OWNERS: Readonly<Record<string, string>> = {
   aedes: 'src/bus/broker.ts',
   'classic-level': 'src/store/level.ts',
-  mqtt: 'src/bus/client.ts',
+  mqtt: 'src/bus/client',
   'mqtt-packet': 'src/bus/',
   'onnxruntime-node': 'src/infer/session.ts',
   'onnxruntime-common': 'src/infer/session.ts',

@@ -11,6 +11,13 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   'wss:': 443,
 };
 
+/** Certificates in PEM: whom to believe, and who the node is. */
+export interface BrokerTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** Where another broker is, and how to open a connection to it. */
 export interface BrokerAddress {
   /** For people: without credentials. */
@@ -26,7 +33,7 @@ export interface BrokerAddress {
  * Reads mqtt://, mqtts://, ws:// or wss://, with an optional user and password in it.
  * Throws `config-invalid`, without repeating what may be a secret.
  */
-export function parseBrokerAddress(url: string, tls: { readonly ca?: string }): BrokerAddress {
+export function parseBrokerAddress(url: string, tls: BrokerTls): BrokerAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const defaultPort = parsed === undefined ? undefined : DEFAULT_PORTS[parsed.protocol];
   if (parsed === undefined || defaultPort === undefined || parsed.hostname === '') {

@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto';
-import { type IClientOptions, MqttClient, UniqueMessageIdProvider } from 'mqtt';
+import { MqttClient } from 'mqtt';
 import { LedgeError } from '../std/error.ts';
 import { AckGate } from './ack-gate.ts';
-import { createAttempts, RECONNECT_MS_MIN } from './attempts.ts';
+import { createAttempts } from './attempts.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 import type { Bus, Message } from './bus.ts';
+import { type ClientOptions, mqttOptions } from './client-options.ts';
 import { gatherWrites } from './gather.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { fieldsOf } from './packet.ts';
 import { createPresence, type Presence } from './presence.ts';
+import { createStallWatch, type StallWatch } from './stall-watch.ts';
 import {
   alikeBatches,
   createSubscriptions,
@@ -23,8 +24,6 @@ import { checkFilter, checkTopic } from './topics.ts';
 const QUEUE_MESSAGES_MAX = 10_000;
 /** Their payloads: small beside the 1 GiB of the smallest board. */
 const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
-/** Messages that the broker sends before the first is acknowledged: bounds what the node holds. */
-const RECEIVE_MAX = 256;
 /** Published messages on their way at a time; a broker's own limit may be lower. */
 const IN_FLIGHT_MAX = 64;
 /**
@@ -32,42 +31,10 @@ const IN_FLIGHT_MAX = 64;
  * answers a QoS 2 message with a PUBREC that reads as taken, hangs up and has lost it.
  */
 const IN_FLIGHT_MAX_V4 = 20;
-/** A day: the broker keeps what the node missed when it was off. */
-const SESSION_SECONDS = 24 * 60 * 60;
-/** A dead connection is noticed within 1.5 times this. */
-const KEEPALIVE_SECONDS = 30;
-/** A broker that does not answer a CONNECT by then is tried again. */
-const CONNECT_MS_MAX = 10_000;
 /** How long closing waits for acknowledgements, and again for the connection to end. */
 const CLOSE_MS_MAX = 1_000;
 
-/** How the node connects to a broker that is not its own. */
-export interface ClientOptions {
-  /** mqtt://, mqtts://, ws:// or wss://. */
-  readonly url: string;
-  readonly username?: string;
-  readonly password?: string;
-  /** The same at every start, so that the broker keeps the session; left out: no session is kept. */
-  readonly clientId?: string;
-  /** Seconds that the broker keeps the session of a client that is gone. Default a day. */
-  readonly sessionSeconds?: number;
-  /** What the broker publishes when this client is gone without a word. */
-  readonly will?: Pick<Message, 'topic' | 'payload' | 'qos' | 'retain'>;
-  /** Unacknowledged messages the broker may send (MQTT 5). Default 256. */
-  readonly receiveMaximum?: number;
-  /** Bounds of what waits to be published; over them `publish` fails with `overflow`. */
-  readonly queueMessagesMax?: number;
-  readonly queueBytesMax?: number;
-  /** A certificate authority in PEM, for mqtts:// and wss:// with an own one. */
-  readonly ca?: string;
-  /**
-   * `later`: connects when `start` is called. A broker that kept the session sends what the node missed
-   * right after the connection: subscribe before. Default `now`.
-   */
-  readonly start?: 'now' | 'later';
-  /** Told when the broker cannot be reached or refuses: once for each change, not for each attempt. */
-  readonly onProblem?: (problem: LedgeError) => void;
-}
+export type { ClientOptions } from './client-options.ts';
 
 /** The node as a client of another broker. */
 export interface ExternalBus extends Bus {
@@ -83,8 +50,11 @@ export interface ExternalBus extends Bus {
  * came of it: a broker that is not up yet is no error. Throws `config-invalid` for a URL it cannot use.
  */
 export async function openClient(options: ClientOptions): Promise<ExternalBus> {
-  const tls = options.ca === undefined ? {} : { ca: options.ca };
-  const place = parseBrokerAddress(options.url, tls);
+  const { ca, certificate } = options;
+  const place = parseBrokerAddress(options.url, {
+    ...(ca !== undefined && { ca }),
+    ...certificate,
+  });
   const inbound = createInbound();
   const { mqtt, link } = createLink(options, place, inbound);
   const outbox = createOutbox({
@@ -92,8 +62,9 @@ export async function openClient(options: ClientOptions): Promise<ExternalBus> {
     bytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
     send: (message, done) => send(mqtt, message, done),
   });
+  const role = options.role ?? 'client';
   const subscriptions = createSubscriptions(inbound, {
-    subscribe: (filters) => subscribe(mqtt, filters),
+    subscribe: (filters) => subscribe(mqtt, filters, role),
     unsubscribe: (filter) => new Promise((resolve) => mqtt.unsubscribe(filter, () => resolve())),
     onRefused: (filter) => {
       const text = `Cannot subscribe to "${filter}": ${place.address} refuses it`;
@@ -101,7 +72,22 @@ export async function openClient(options: ClientOptions): Promise<ExternalBus> {
     },
   });
   const presence = createPresence();
-  const parts: Parts = { place, mqtt, link, inbound, outbox, subscriptions, presence };
+  const stall = createStallWatch({
+    ackSeconds: options.ackSeconds,
+    inFlight: () => ({ messages: outbox.inFlight, bytes: outbox.inFlightBytes }),
+    cut: (error) => link.gate?.destroy(error),
+  });
+  const parts: Parts = {
+    options,
+    place,
+    mqtt,
+    link,
+    inbound,
+    outbox,
+    subscriptions,
+    presence,
+    stall,
+  };
   followConnection(parts);
   const bus = createBus(parts);
   if (options.start !== 'later') await bus.start();
@@ -109,6 +95,7 @@ export async function openClient(options: ClientOptions): Promise<ExternalBus> {
 }
 
 interface Parts {
+  readonly options: ClientOptions;
   readonly place: BrokerAddress;
   readonly mqtt: MqttClient;
   readonly link: Link;
@@ -116,20 +103,27 @@ interface Parts {
   readonly outbox: Outbox;
   readonly subscriptions: Subscriptions;
   readonly presence: Presence;
+  readonly stall: StallWatch;
 }
 
 /** Subscribes again and sends what waits on every new connection, and keeps it when one ends. */
 function followConnection(parts: Parts): void {
-  const { mqtt, link, inbound, outbox, subscriptions, presence } = parts;
+  const { options, mqtt, link, inbound, outbox, subscriptions, presence, stall } = parts;
   mqtt.on('connect', async (connack) => {
     if (!connack.sessionPresent) inbound.forget();
     const { gate } = link;
     await subscriptions.restore();
     if (gate !== link.gate || !mqtt.connected || mqtt.disconnecting) return;
+    const protocol = mqtt.options.protocolVersion === 5 ? '5' : '3.1.1';
+    const ours = protocol === '5' ? IN_FLIGHT_MAX : IN_FLIGHT_MAX_V4;
+    const inFlightMax = Math.min(ours, connack.properties?.receiveMaximum ?? ours);
+    const packetBytesMax = connack.properties?.maximumPacketSize;
+    const session = connack.sessionPresent ? 'resumed' : 'new';
+    options.onConnected?.({ session, protocol, inFlightMax, packetBytesMax });
     presence.change('online');
-    const ours = mqtt.options.protocolVersion === 5 ? IN_FLIGHT_MAX : IN_FLIGHT_MAX_V4;
-    outbox.open(Math.min(ours, connack.properties?.receiveMaximum ?? ours));
+    outbox.open(inFlightMax);
   });
+  mqtt.on('packetreceive', ({ cmd }) => stall.hear(cmd));
   mqtt.on('close', () => {
     outbox.pause();
     subscriptions.pause();
@@ -197,6 +191,8 @@ interface Link {
   /** The code of the broker's CONNACK on this connection. */
   connackCode: number | undefined;
   error: Error | undefined;
+  /** Whether a message went one way or the other. */
+  fruitful: boolean;
   /** What was told last, so that it is told once. */
   told: string | undefined;
   /** Called when an attempt has failed and the next one waits. */
@@ -208,11 +204,12 @@ function createLink(
   place: BrokerAddress,
   inbound: Inbound,
 ): { readonly mqtt: MqttClient; readonly link: Link } {
-  const attempts = createAttempts(Math.random);
+  const attempts = createAttempts(Math.random, options.protocol);
   const link: Link = {
     gate: undefined,
     connackCode: undefined,
     error: undefined,
+    fruitful: false,
     told: undefined,
     onFailed: () => {},
   };
@@ -220,11 +217,13 @@ function createLink(
     if (gate !== link.gate) return;
     link.error ??= error ?? undefined;
     const { connackCode } = link;
-    const next = attempts.after({ opened: gate.opened, connackCode });
+    const { fruitful } = link;
+    const next = attempts.after({ opened: gate.opened, connackCode, fruitful });
     // The library reads both when it sets up the next attempt, which follows this.
     mqtt.options.reconnectPeriod = next.delayMs;
     mqtt.options.protocolVersion = next.version;
     if (next.reason === 'fallback') return;
+    if (next.reason === 'credentials') link.told = undefined;
     if (!mqtt.disconnecting) tellProblem(options, place, link);
     link.onFailed();
   };
@@ -233,11 +232,13 @@ function createLink(
     link.gate = gate;
     link.connackCode = undefined;
     link.error = undefined;
+    link.fruitful = false;
     inbound.connect(gate);
     return gate;
   };
   const mqtt = new MqttClient(openStream, mqttOptions(options, place));
   mqtt.on('packetreceive', (packet) => {
+    if (FRUITFUL.has(packet.cmd)) link.fruitful = true;
     if (packet.cmd === 'publish') {
       inbound.take(packet as InboundPublish);
     } else if (packet.cmd === 'pubrel') {
@@ -255,41 +256,14 @@ function createLink(
   return { mqtt, link };
 }
 
-function mqttOptions(options: ClientOptions, place: BrokerAddress): IClientOptions {
-  const { clientId, will } = options;
-  const sessionSeconds = clientId === undefined ? 0 : (options.sessionSeconds ?? SESSION_SECONDS);
-  const username = options.username ?? place.username;
-  const password = options.password ?? place.password;
-  return {
-    clientId: clientId ?? `ledge-${randomBytes(6).toString('hex')}`,
-    clean: sessionSeconds === 0,
-    protocolVersion: 5,
-    protocolId: 'MQTT',
-    keepalive: KEEPALIVE_SECONDS,
-    connectTimeout: CONNECT_MS_MAX,
-    reconnectPeriod: RECONNECT_MS_MIN,
-    reconnectOnConnackError: true,
-    manualConnect: true,
-    // Subscriptions and waiting messages are kept on this side, within limits.
-    resubscribe: false,
-    queueQoSZero: false,
-    messageIdProvider: new UniqueMessageIdProvider(),
-    properties: {
-      sessionExpiryInterval: sessionSeconds,
-      receiveMaximum: options.receiveMaximum ?? RECEIVE_MAX,
-    },
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(will === undefined ? {} : { will: { ...fieldsOf(will), properties: {} } }),
-  };
-}
-
 function tellProblem(options: ClientOptions, place: BrokerAddress, link: Link): void {
   const { connackCode, error } = link;
   const code = error !== undefined && 'code' in error ? String(error.code) : error?.message;
   const why =
     connackCode === 0
-      ? 'the connection ended'
+      ? error instanceof LedgeError
+        ? error.message
+        : 'the connection ended'
       : connackCode === undefined
         ? (code ?? 'it closed the connection')
         : `it refuses the connection (code ${connackCode})`;
@@ -300,6 +274,9 @@ function tellProblem(options: ClientOptions, place: BrokerAddress, link: Link): 
     new LedgeError('unavailable', message, { cause: error, retriable: true, context: { why } }),
   );
 }
+
+/** Packets that a connection is for: one that brought none counts as a failure. */
+const FRUITFUL: ReadonlySet<string> = new Set(['publish', 'puback', 'pubcomp', 'pingresp']);
 
 /** A PUBREL that a broker does not know: it had the message, and has forgotten the exchange. */
 const PACKET_ID_UNKNOWN = 0x92;
@@ -327,14 +304,17 @@ function send(mqtt: MqttClient, message: Message, done: (error?: LedgeError) => 
 async function subscribe(
   mqtt: MqttClient,
   requests: readonly FilterRequest[],
+  role: 'client' | 'bridge',
 ): Promise<readonly FilterOutcome[]> {
+  const bridge = role === 'bridge';
   const outcomes = new Map<FilterRequest, FilterOutcome>();
   const packets: Promise<void>[] = [];
   for (const batch of alikeBatches(requests)) {
     const first = batch[0];
     if (first === undefined) continue;
     const filters = batch.map(({ filter }) => filter);
-    const how = { qos: first.qos, nl: false, rap: false, rh: first.retained === 'send' ? 0 : 1 };
+    const rh = first.retained === 'send' ? 0 : 1;
+    const how = { qos: first.qos, nl: bridge, rap: bridge, rh };
     const answered = new Promise<void>((resolve) => {
       mqtt.subscribe(filters, how, (error, _, suback) => {
         for (const [at, request] of batch.entries()) {
@@ -352,12 +332,13 @@ async function subscribe(
   return requests.map((request) => outcomes.get(request) ?? 'lost');
 }
 
-async function close({ mqtt, outbox, link, presence }: Parts): Promise<void> {
+async function close({ mqtt, outbox, link, presence, stall }: Parts): Promise<void> {
   const online = presence.state === 'online';
   if (link.gate === undefined) {
     outbox.close();
     return;
   }
+  stall.close();
   if (online) await within(CLOSE_MS_MAX, outbox.idle());
   const unanswered = outbox.inFlight > 0;
   outbox.close();

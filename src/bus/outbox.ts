@@ -22,6 +22,8 @@ export interface Outbox {
   /** Fails everything that waits and everything that comes later. */
   close(): void;
   readonly inFlight: number;
+  /** Payloads in flight. */
+  readonly inFlightBytes: number;
 }
 
 interface Entry {
@@ -69,6 +71,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
   return {
     get inFlight() {
       return inFlight.size;
+    },
+    get inFlightBytes() {
+      let sum = 0;
+      for (const { message } of inFlight) sum += message.payload.byteLength;
+      return sum;
     },
     push(message) {
       if (state === 'closed') return Promise.reject(closedError(message));

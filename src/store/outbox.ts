@@ -1,0 +1,402 @@
+import type { Clock } from '../std/clock.ts';
+import { LedgeError } from '../std/error.ts';
+import { createDrainOrder } from './drain-order.ts';
+import {
+  type ClassCounts,
+  type ClassLimits,
+  type ClassStats,
+  OUTBOX_CLASSES,
+  type OutboxClass,
+  type OutboxDropReason,
+  type Tally,
+} from './outbox-class.ts';
+import { type ClassIndex, createClassIndex, type Entry } from './outbox-index.ts';
+import {
+  decodeCounts,
+  decodeHeader,
+  encodeHeader,
+  forEachClass,
+  type OutboxHeader,
+  outboxKeys,
+} from './outbox-record.ts';
+import { createRemovals, type Place } from './outbox-removals.ts';
+import { createRoom } from './outbox-room.ts';
+import type { Store, Write } from './store.ts';
+
+/** What the header and the keys of a message take on disk, about. */
+const HEADER_BYTES = 128;
+/** Half of what the store lets wait for the disk: a larger message would wait for ever. */
+const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+/** How often what is too old is looked for; ages are counted in hours. */
+const SWEEP_MS = 1_000;
+
+/** A message to keep until the other side has it. */
+export interface OutboxItem {
+  readonly class: OutboxClass;
+  readonly topic: string;
+  /** Whatever the sender needs to send it. */
+  readonly body: Uint8Array;
+  /** After so many seconds nobody wants it any more. */
+  readonly expirySeconds?: number;
+}
+
+/** A message that is to be sent now: answered by `acknowledge`, `drop` or `recall`. */
+export interface Lease {
+  readonly entry: Entry;
+  readonly body: Uint8Array;
+  /** It did not go out when it came: it waited for the uplink, or behind one that did. */
+  readonly replayed: boolean;
+  /** What is left of its own expiry interval. */
+  readonly expirySeconds: number | undefined;
+}
+
+export interface DurableOutboxOptions {
+  readonly store: Store;
+  readonly limits: Readonly<Record<OutboxClass, ClassLimits>>;
+  /** All classes together. */
+  readonly bytesMax: number;
+  readonly replayPerSecond: number;
+  readonly clock: Clock;
+  /** Called when `lease` may have something that it had not before. */
+  onReady(): void;
+  /** Told what could not be read from disk. */
+  onDamaged?(key: string, error: unknown): void;
+  /** Milliseconds that only grow. Default: since the process began. */
+  monotonicMs?(): number;
+}
+
+/** Messages on disk until another broker has taken them. Order is kept for each topic. */
+export interface DurableOutbox extends AsyncDisposable {
+  /**
+   * Resolves when the message is on disk, or given up by the policy of its class. Waits while the disk
+   * takes nothing. Fails with `closed` after disposal.
+   */
+  put(item: OutboxItem): Promise<'stored' | 'dropped'>;
+  /** From now on what comes is live, and what waits is replayed. */
+  online(): void;
+  /** Gives nothing more to send. What is on its way stays so. */
+  offline(): void;
+  /** What is on its way was lost: it waits again, before everything else of its topics. */
+  recall(): void;
+  /** The message whose turn it is; undefined: none now, `onReady` tells. One call at a time. */
+  lease(): Promise<Lease | undefined>;
+  /** The other side has it. */
+  acknowledge(lease: Lease): void;
+  /** It will never be taken. */
+  drop(lease: Lease, reason: OutboxDropReason): void;
+  stats(): Readonly<Record<OutboxClass, ClassStats>>;
+  /** Resolves when what was acknowledged before is gone from disk. */
+  flush(): Promise<void>;
+}
+
+interface Parts {
+  readonly options: DurableOutboxOptions;
+  readonly indexes: Readonly<Record<OutboxClass, ClassIndex>>;
+  readonly counts: Readonly<Record<OutboxClass, Tally>>;
+  /** Milliseconds that this outbox has been open, over all runs. */
+  readonly running: () => number;
+}
+
+/** Reads what an earlier run left, and opens the outbox; it is offline yet. */
+export async function openOutbox(options: DurableOutboxOptions): Promise<DurableOutbox> {
+  const indexes = forEachClass(createClassIndex);
+  const counts = forEachClass(emptyTally);
+  let ranMs = 0;
+  for (const name of OUTBOX_CLASSES) {
+    ranMs = Math.max(ranMs, await readClass(name, options, counts[name], indexes[name]));
+  }
+  const monotonic = options.monotonicMs ?? (() => performance.now());
+  const beganMs = monotonic() - ranMs;
+  const running = () => Math.max(ranMs, Math.round(monotonic() - beganMs));
+  return createOutbox({ options, indexes, counts, running });
+}
+
+/** Fills in what an earlier run left of a class; gives how long that had run. */
+async function readClass(
+  name: OutboxClass,
+  { store, onDamaged }: DurableOutboxOptions,
+  tally: Tally,
+  index: ClassIndex,
+): Promise<number> {
+  let ranMs = 0;
+  const kept = decodeCounts(await store.get(outboxKeys.counts(name)));
+  if (kept !== undefined) {
+    const { runningMs, ...rest } = kept;
+    Object.assign(tally, rest);
+    ranMs = runningMs;
+  }
+  for await (const [key, value] of store.entries(outboxKeys.headers(name))) {
+    const seq = outboxKeys.seqOf(name, key);
+    if (seq === undefined) continue;
+    // What came after the counters were kept last: each number stands for one message.
+    tally.emitted += Math.max(0, seq - tally.lastSeq);
+    tally.lastSeq = Math.max(tally.lastSeq, seq);
+    try {
+      const header = decodeHeader(value);
+      ranMs = Math.max(ranMs, header.stampMs);
+      index.add(
+        entryOf(header, { class: name, seq, epoch: 0, state: 'waiting' }, index),
+        'offline',
+      );
+    } catch (error) {
+      onDamaged?.(key, error);
+      await store.write([
+        { kind: 'delete', key },
+        { kind: 'delete', key: outboxKeys.body(name, seq) },
+      ]);
+    }
+  }
+  const missing = tally.emitted - tally.acked - sumOf(tally.dropped) - index.messages;
+  if (missing > 0) {
+    // The store sets aside what it cannot read; here it is counted, so that nothing goes in silence.
+    tally.dropped.damaged = (tally.dropped.damaged ?? 0) + missing;
+    onDamaged?.(outboxKeys.headers(name), new Error(`${missing} messages are not there`));
+  }
+  return ranMs;
+}
+
+function sumOf(dropped: ClassCounts['dropped']): number {
+  return Object.values(dropped).reduce((sum, count) => sum + count, 0);
+}
+
+function emptyTally(): Tally {
+  return { emitted: 0, acked: 0, dropped: {}, lastSeq: 0, unwritten: 0 };
+}
+
+function entryOf(
+  header: OutboxHeader,
+  place: Pick<Entry, 'class' | 'seq' | 'epoch' | 'state'>,
+  index: ClassIndex,
+): Entry {
+  const { topic, bytes, stampMs, ts, expiresMs } = header;
+  const lane = index.lane(topic);
+  const unlinked = { line: undefined, before: undefined, after: undefined };
+  return { ...place, lane, bytes, stampMs, ts, expiresMs, ...unlinked };
+}
+
+function createOutbox(parts: Parts): DurableOutbox {
+  const { options, indexes, counts, running } = parts;
+  const { store, limits, clock } = options;
+  const removals = createRemovals({ store, clock, counts, running });
+  const room = createRoom({ indexes, limits, bytesMax: options.bytesMax, drop });
+  const order = createDrainOrder({
+    indexes,
+    weight: (name) => limits[name].weight,
+    replayPerSecond: options.replayPerSecond,
+    now: options.monotonicMs ?? (() => performance.now()),
+  });
+  let epoch = 0;
+  let connection: 'online' | 'offline' = 'offline';
+  let closed = false;
+  /** While the store takes nothing: resolves when it is worth another try. */
+  let full: Promise<void> | undefined;
+  let cancelWake: (() => void) | undefined;
+  const stopSweep = clock.every(SWEEP_MS, sweep);
+
+  function giveUp(entry: Place, reason: OutboxDropReason): void {
+    const { dropped } = counts[entry.class];
+    dropped[reason] = (dropped[reason] ?? 0) + 1;
+    removals.note(entry.class, entry);
+  }
+
+  function drop(entry: Entry, reason: OutboxDropReason): void {
+    if (entry.state === 'gone') return;
+    indexes[entry.class].remove(entry);
+    giveUp(entry, reason);
+  }
+
+  function isOver({ class: name, stampMs, expiresMs }: Entry, now: number): boolean {
+    const old = now - stampMs > limits[name].ageSecondsMax * 1e3;
+    return old || (expiresMs !== undefined && now >= expiresMs);
+  }
+
+  function sweep(): void {
+    const now = running();
+    for (const { backlog, live } of Object.values(indexes)) {
+      for (const line of [backlog, live]) {
+        for (let { first } = line; first !== undefined && isOver(first, now); { first } = line) {
+          drop(first, 'expired');
+        }
+      }
+    }
+  }
+
+  function enter(item: OutboxItem): Entry | undefined {
+    const { class: name, topic, body } = item;
+    const index = indexes[name];
+    const bytes = body.byteLength + Buffer.byteLength(topic) + HEADER_BYTES;
+    const tally = counts[name];
+    tally.emitted += 1;
+    tally.lastSeq += 1;
+    const seq = tally.lastSeq;
+    if (limits[name].overflow === 'compact-latest') {
+      const { newest } = index.lane(topic);
+      if (newest !== undefined) drop(newest, 'compacted');
+    }
+    const fit = bytes > MESSAGE_BYTES_MAX ? 'too-large' : room(name, bytes);
+    if (fit !== 'fits') {
+      giveUp({ class: name, seq }, fit === 'no-room' ? 'overflow' : fit);
+      return undefined;
+    }
+    const stampMs = running();
+    const { expirySeconds } = item;
+    const expiresMs = expirySeconds === undefined ? undefined : stampMs + expirySeconds * 1e3;
+    const header = { topic, bytes, stampMs, ts: clock.now(), expiresMs };
+    const entry = entryOf(header, { class: name, seq, epoch, state: 'storing' }, index);
+    index.add(entry, connection);
+    return entry;
+  }
+
+  async function put(item: OutboxItem): Promise<'stored' | 'dropped'> {
+    while (full !== undefined) await full;
+    if (closed) throw closedError(item.topic);
+    const entry = enter(item);
+    if (entry === undefined) return 'dropped';
+    const writes = recordOf(entry, item.body);
+    // A policy may give it up while it is written: it is gone then, and removed after the write.
+    while (entry.state !== 'gone') {
+      try {
+        await removals.write(writes);
+        break;
+      } catch (error) {
+        if (!(error instanceof LedgeError) || !error.retriable || closed) {
+          forget(entry);
+          throw error;
+        }
+        await whileFull(entry.class);
+      }
+    }
+    if (entry.state === 'gone') return 'dropped';
+    entry.state = 'waiting';
+    options.onReady();
+    return 'stored';
+  }
+
+  /** Waits until the store takes something again; the counters on disk leave the message out. */
+  async function whileFull(name: OutboxClass): Promise<void> {
+    const tally = counts[name];
+    tally.unwritten += 1;
+    full ??= store.flush().then(reopen, reopen);
+    await full;
+    tally.unwritten -= 1;
+    removals.note(name);
+  }
+
+  function reopen(): void {
+    full = undefined;
+  }
+
+  /** Takes back a message that never reached the disk: whoever gave it will give it again. */
+  function forget(entry: Entry): void {
+    indexes[entry.class].remove(entry);
+    counts[entry.class].emitted -= 1;
+  }
+
+  async function lease(): Promise<Lease | undefined> {
+    while (connection === 'online' && !closed) {
+      const turn = order.next(epoch);
+      if (turn === undefined) return undefined;
+      if ('waitMs' in turn) {
+        cancelWake?.();
+        cancelWake = clock.after(turn.waitMs, options.onReady);
+        return undefined;
+      }
+      const { entry } = turn;
+      if (isOver(entry, running())) {
+        drop(entry, 'expired');
+        continue;
+      }
+      const replayed = entry.line?.kind === 'backlog';
+      indexes[entry.class].lease(entry);
+      const body = await read(entry);
+      if (entry.state !== 'leased') continue;
+      if (body !== undefined) return { entry, body, replayed, expirySeconds: leftOf(entry) };
+      drop(entry, 'damaged');
+    }
+    return undefined;
+  }
+
+  function leftOf({ expiresMs }: Entry): number | undefined {
+    return expiresMs === undefined ? undefined : Math.ceil((expiresMs - running()) / 1e3);
+  }
+
+  async function read({ class: name, seq }: Entry): Promise<Uint8Array | undefined> {
+    const key = outboxKeys.body(name, seq);
+    try {
+      const body = await store.get(key);
+      if (body === undefined) options.onDamaged?.(key, new Error('it is not there'));
+      return body;
+    } catch (error) {
+      options.onDamaged?.(key, error);
+      return undefined;
+    }
+  }
+
+  return {
+    put,
+    lease,
+    online() {
+      epoch += 1;
+      connection = 'online';
+      options.onReady();
+    },
+    offline() {
+      connection = 'offline';
+      for (const index of Object.values(indexes)) index.recall('leave');
+    },
+    recall() {
+      for (const index of Object.values(indexes)) index.recall('recall');
+      options.onReady();
+    },
+    acknowledge({ entry }) {
+      if (entry.state !== 'leased') return;
+      indexes[entry.class].remove(entry);
+      counts[entry.class].acked += 1;
+      removals.note(entry.class, entry);
+    },
+    drop: ({ entry }, reason) => drop(entry, reason),
+    stats: () => forEachClass((name) => statsOf(indexes[name], counts[name], running())),
+    async flush() {
+      await removals.write();
+      await store.flush();
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      stopSweep();
+      cancelWake?.();
+      for (const name of OUTBOX_CLASSES) removals.note(name);
+      await removals.write().catch(ignoreClosed);
+    },
+  };
+}
+
+function recordOf(entry: Entry, body: Uint8Array): readonly Write[] {
+  const { class: name, seq, lane, bytes, stampMs, ts, expiresMs } = entry;
+  const header = encodeHeader({ topic: lane.topic, bytes, stampMs, ts, expiresMs });
+  return [
+    { kind: 'put', key: outboxKeys.header(name, seq), value: header, fresh: true },
+    { kind: 'put', key: outboxKeys.body(name, seq), value: body, fresh: true },
+  ];
+}
+
+function statsOf(index: ClassIndex, counts: Tally, now: number): ClassStats {
+  const { backlog, live, leased, messages, bytes } = index;
+  const [sent] = leased;
+  const stamps = [backlog.first, live.first, sent].flatMap((entry) => entry?.stampMs ?? []);
+  const oldestAgeSeconds = Math.round((now - Math.min(now, ...stamps)) / 1e3);
+  return {
+    emitted: counts.emitted,
+    acked: counts.acked,
+    dropped: { ...counts.dropped },
+    queued: { messages, bytes, oldestAgeSeconds },
+  };
+}
+
+function ignoreClosed(error: unknown): void {
+  if (!(error instanceof LedgeError) || error.code !== 'closed') throw error;
+}
+
+function closedError(topic: string): LedgeError {
+  return new LedgeError('closed', `Cannot keep a message on "${topic}": the outbox is closed`);
+}

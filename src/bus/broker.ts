@@ -1,19 +1,27 @@
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
+import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
+import type { Access } from './access/access.ts';
+import { keepGrantedOnly } from './access/broker-hooks.ts';
+import { createDoor, type Door } from './access/door.ts';
+import { type BrokerLimits, DEFAULT_LIMITS } from './access/limits.ts';
+import { type Peer, peerOf } from './access/peer.ts';
+import type { DoorClient } from './access/visitor.ts';
 import { deadlyProblem, type InboundPacket } from './admission.ts';
 import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState, Message } from './bus.ts';
+import { receivePublish } from './client-publish.ts';
 import { drain } from './drain.ts';
+import { type Entrances, openEntrances, type TlsEntrance } from './entrances.ts';
 import { gatherWrites } from './gather.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
 import { boundKeeping } from './keeping.ts';
-import { listen } from './listen.ts';
-import { fieldsOf, grantedQos, messageOf, type PublishFields } from './packet.ts';
+import { fieldsOf, grantedQos, messageOf } from './packet.ts';
 import { retainedMatches } from './retained.ts';
 import { createRouter } from './router.ts';
-import { checkFilter, checkTopic, TOPIC_BYTES_MAX, topicProblem } from './topics.ts';
+import { checkFilter, checkTopic, TOPIC_BYTES_MAX } from './topics.ts';
 import { acceptWebSockets, type WebSocketOptions } from './websocket.ts';
 
 /** A camera's largest still frame stays well below; more would only fill memory. */
@@ -33,7 +41,7 @@ const SESSIONS_KEPT_MAX = 1_000;
 
 /** How the node's own broker is opened. */
 export interface BrokerOptions {
-  /** A loopback address. Default 127.0.0.1. */
+  /** A loopback address; any, where `access` has users. Default 127.0.0.1. */
   readonly host?: string;
   /** Default 1883; 0 takes any free port. */
   readonly port?: number;
@@ -41,6 +49,12 @@ export interface BrokerOptions {
   readonly payloadBytesMax?: number;
   /** TCP and WebSocket together; one more is closed at once. Default 2,000. */
   readonly connectionsMax?: number;
+  /** Users and rules; left out: every client may do everything. The caller closes it after the broker. */
+  readonly access?: Access;
+  /** Default: as in access/limits.ts. */
+  readonly limits?: Partial<BrokerLimits>;
+  /** A second listener, with TLS. */
+  readonly tls?: TlsEntrance;
   /**
    * `later`: the port is taken, and clients that connect wait until `start` is called, so that the node
    * can subscribe before their first message. Default `now`.
@@ -55,6 +69,8 @@ export interface EmbeddedBus extends Bus {
   readonly kind: 'embedded';
   readonly host: string;
   readonly port: number;
+  /** Where clients connect with TLS, if they can. */
+  readonly tlsAddress: string | undefined;
   /** Clients that are connected now. */
   readonly connections: number;
   /** Lets clients in, where the broker was opened with `start: 'later'`. Idempotent. */
@@ -71,18 +87,19 @@ export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedB
   const { host = '127.0.0.1', port = 1883 } = options;
   const intake = createIntake();
   const inner = await openAedes(options, intake);
-  const listener = await listen({ host, port, onSocket: inner.attach }).catch(
-    async (error: unknown) => {
-      await closeAedes(inner.aedes);
-      throw error;
-    },
-  );
-  const stops: Array<() => void> = [() => listener.server.close()];
+  const entrances = await openEntrances({
+    ...{ host, port, tls: options.tls, access: options.access },
+    ...{ door: inner.door, attach: inner.attach },
+    handshakeTimeoutMs: inner.limits.handshakeTimeoutMs,
+    tell: (text, cause) => options.onProblem?.(new LedgeError('closed', text, { cause })),
+  }).catch(async (error: unknown) => {
+    await closeAedes(inner.aedes);
+    throw error;
+  });
+  const stops: Array<() => void> = [entrances.stop, inner.door.close];
   if (options.start !== 'later') inner.begin();
   const { payloadBytesMax = PAYLOAD_BYTES_MAX } = options;
-  const parts = { ...inner, intake, payloadBytesMax, stops };
-  const place = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
-  return createBus(parts, { host, port: listener.port, address: `mqtt://${place}` });
+  return createBus({ ...inner, intake, payloadBytesMax, stops }, { host, ...entrances });
 }
 
 interface BusParts extends OpenedAedes {
@@ -92,11 +109,9 @@ interface BusParts extends OpenedAedes {
   readonly stops: Array<() => void>;
 }
 
-function createBus(
-  parts: BusParts,
-  place: Pick<EmbeddedBus, 'host' | 'port' | 'address'>,
-): EmbeddedBus {
-  const { aedes, attach, begin, connections, intake, payloadBytesMax, stops } = parts;
+function createBus(parts: BusParts, place: Entrances & { readonly host: string }): EmbeddedBus {
+  const { aedes, attach, begin, connections, door, intake, payloadBytesMax, stops } = parts;
+  const { host, port, address, tlsAddress } = place;
   const listeners = new Set<(state: BusState) => void>();
   let closing: Promise<void> | undefined;
 
@@ -109,7 +124,7 @@ function createBus(
   }
 
   return {
-    ...place,
+    ...{ host, port, address, tlsAddress },
     kind: 'embedded',
     get state() {
       return closing === undefined ? 'online' : 'offline';
@@ -138,7 +153,15 @@ function createBus(
     },
     attachWebSocket(server, how = {}) {
       const frameBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
-      const stop = acceptWebSockets(server, { ...how, frameBytesMax, accept: attach });
+      const stop = acceptWebSockets(server, {
+        ...how,
+        frameBytesMax,
+        accept(stream, request) {
+          const peer = peerOf(request.socket);
+          if (door.enter(stream, peer)) attach(stream, peer);
+          else stream.destroy();
+        },
+      });
       stops.push(stop);
       return stop;
     },
@@ -151,8 +174,10 @@ function createBus(
 
 interface OpenedAedes {
   readonly aedes: Aedes;
+  readonly door: Door;
+  readonly limits: BrokerLimits;
   /** The one place where a client's bytes come in. */
-  readonly attach: (stream: Duplex, request?: IncomingMessage) => void;
+  readonly attach: (stream: Duplex, peer: Peer) => void;
   /** Lets in the connections that wait, and every later one at once. */
   readonly begin: () => void;
   readonly connections: ReadonlySet<Duplex>;
@@ -162,6 +187,11 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   const { payloadBytesMax = PAYLOAD_BYTES_MAX, connectionsMax = CONNECTIONS_MAX } = options;
   const tell = (code: 'closed' | 'overflow', message: string, cause?: unknown) =>
     options.onProblem?.(new LedgeError(code, message, { cause }));
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const door = createDoor({
+    ...{ access: options.access, limits, clock: systemClock },
+    tell: (problem) => options.onProblem?.(problem),
+  });
   const router = createRouter();
   const fits = boundBacklog({
     bytesMax: BACKLOG_BYTES_MAX,
@@ -173,11 +203,20 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     maximumPacketSize: payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX,
     sessionExpiryIntervalLimit: SESSION_SECONDS_MAX,
     pendingSessionsLimit: SESSIONS_KEPT_MAX,
+    connectTimeout: limits.connectTimeoutMs,
+    authenticate: (client, username, password, done) =>
+      door.logIn(asDoorClient(client), { username, password: password?.toString() }, done),
     authorizePublish: (client, packet, done) => {
-      takeFromClient({ aedes, intake }, { client, packet, done });
+      const from = client === null ? null : asDoorClient(client);
+      receivePublish({ broker: aedes, intake, door }, { client: from, packet, done });
     },
-    authorizeForward: (client, packet) => (fits(client, packet) ? packet : null),
+    authorizeSubscribe: (client, subscription, done) =>
+      done(null, door.maySubscribe(asDoorClient(client), subscription) ? subscription : null),
+    authorizeForward: (client, packet) =>
+      door.mayReceive(asDoorClient(client), packet.topic) && fits(client, packet) ? packet : null,
   });
+  keepGrantedOnly(aedes, door);
+  aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
   boundKeeping(aedes, (text) => tell('overflow', text));
   aedes.on('clientError', (client, cause) =>
     tell('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
@@ -188,9 +227,10 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   const connections = new Set<Duplex>();
   let waiting: Array<() => void> | undefined = [];
 
-  function admit(stream: Duplex, request: IncomingMessage | undefined): void {
+  function admit(stream: Duplex, peer: Peer): void {
     if (stream.destroyed) return;
-    const client = aedes.handle(gatherWrites(stream), request) as GuardedClient;
+    const client = aedes.handle(gatherWrites(stream)) as GuardedClient;
+    door.bind(asDoorClient(client), peer);
     client.duplicates = router.duplicatesFor(aedes.id);
     client._parser.prependListener('packet', (packet) => {
       const deadly = deadlyProblem(packet);
@@ -203,8 +243,10 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
 
   return {
     aedes,
+    door,
+    limits,
     connections,
-    attach(stream, request) {
+    attach(stream, peer) {
       if (connections.size >= connectionsMax) {
         stream.destroy();
         tell('overflow', `Refused a connection: ${connectionsMax} clients are connected`);
@@ -213,8 +255,8 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       connections.add(stream);
       stream.on('error', nothing);
       stream.once('close', () => connections.delete(stream));
-      if (waiting === undefined) admit(stream, request);
-      else waiting.push(() => admit(stream, request));
+      if (waiting === undefined) admit(stream, peer);
+      else waiting.push(() => admit(stream, peer));
     },
     begin() {
       const first = waiting ?? [];
@@ -236,56 +278,9 @@ type GuardedClient = Client & {
   };
 };
 
-interface FromClient {
-  readonly client: Client | null;
-  readonly packet: PublishFields & { readonly messageId?: number };
-  readonly done: (error?: Error | null) => void;
-}
-
-interface Brokerage {
-  readonly aedes: Aedes;
-  readonly intake: Intake;
-}
-
-/**
- * Gives a client's message to the node first. The broker acknowledges and routes it when `done` is
- * called, and reads on from that client only then: this is what holds a publisher back.
- */
-function takeFromClient({ aedes, intake }: Brokerage, { client, packet, done }: FromClient): void {
-  const wrong = packet.topic.startsWith('$SYS/') ? 'it is reserved' : topicProblem(packet.topic);
-  if (wrong !== undefined) {
-    done(new Error(`topic ${JSON.stringify(packet.topic.slice(0, 200))} is refused: ${wrong}`));
-    return;
-  }
-  const goOn = () => done(null);
-  const from = client ?? packet;
-  if (packet.qos < 2 || client === null || packet.messageId === undefined) {
-    intake.take(from, packet, goOn);
-    return;
-  }
-  // [MQTT-4.3.3-10] A PUBLISH sent again while its exchange is open is the same message.
-  const place = intake.hold(from, goOn);
-  incomingStore(aedes)
-    .incomingGetPacket(client, packet)
-    .then(
-      () => place.release(),
-      () => place.give(packet),
-    );
-}
-
-/** The part of the broker's library that its types leave out. */
-interface IncomingStore {
-  /** Rejects where no exchange is open under the packet's message id. */
-  incomingGetPacket(client: Client, packet: object): Promise<unknown>;
-}
-
-function incomingStore(aedes: Aedes): IncomingStore {
-  return (aedes as Aedes & { readonly persistence: IncomingStore }).persistence;
-}
-
 /** Routes one of the node's own messages to clients and to the node's own subscribers. */
 async function publishOwn(
-  { aedes, intake, payloadBytesMax }: Brokerage & { readonly payloadBytesMax: number },
+  { aedes, intake, payloadBytesMax }: Pick<BusParts, 'aedes' | 'intake' | 'payloadBytesMax'>,
   message: Message,
 ): Promise<void> {
   const { topic, payload } = message;
@@ -314,6 +309,11 @@ async function publishOwn(
 function closedError(action: 'publish' | 'subscribe', what: string): LedgeError {
   const text = action === 'publish' ? `publish on "${what}"` : `subscribe to "${what}"`;
   return new LedgeError('closed', `Cannot ${text}: the broker is closed`);
+}
+
+/** The library's types leave out what the door reads of a client. */
+function asDoorClient(client: Client): DoorClient & { readonly version?: number | null } {
+  return client as unknown as DoorClient & { readonly version?: number | null };
 }
 
 function nameOf(client: object): string {

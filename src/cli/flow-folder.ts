@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { loadTrust } from '../bundle/keys.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import type { NodeConfig } from '../node/config.ts';
 import type { LoadedFlow } from '../node/flow-load.ts';
@@ -19,6 +20,7 @@ export interface Workbench extends AsyncDisposable {
 /** Opens a workbench with the board's budget and providers. */
 export async function openWorkbench(config: NodeConfig): Promise<Workbench> {
   const board = await boardOf(config);
+  const trust = await loadTrust(config.trust);
   const pool = await openPool({
     workers: 1,
     intraOpThreads: config.inference.intraOpThreads ?? board.intraOpThreads,
@@ -26,7 +28,8 @@ export async function openWorkbench(config: NodeConfig): Promise<Workbench> {
     memoryBytesMax: config.inference.memoryBytesMax ?? board.memoryBudgetBytes,
     timeoutMs: config.inference.timeoutMs,
   });
-  const load = { stages: createStages({ predict: createPredict(pool) }), devices: config.devices };
+  const stages = createStages({ predict: createPredict(pool) });
+  const load = { stages, devices: config.devices, trust };
   return { pool, load, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
 }
 

@@ -1,41 +1,11 @@
 import { hostname } from 'node:os';
 import { z } from '../std/schema.ts';
+import { brokerField, httpField } from './config-broker.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
 export const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/;
 
 const name = z.string().regex(NAME, 'letters, digits, - and _, at most 64');
-
-const port = z.int().min(0).max(65_535);
-
-const brokerSchema = z.strictObject({
-  url: z
-    .string()
-    .regex(/^(mqtts?|wss?):\/\//, 'a URL that begins with mqtt://, mqtts://, ws:// or wss://')
-    .optional()
-    .describe('An external broker; without it the node carries its own.'),
-  username: z.string().optional().describe('User name at the external broker.'),
-  passwordFile: z.string().optional().describe('File that holds the password, on one line.'),
-  host: z.string().default('127.0.0.1').describe('Address the own broker listens on.'),
-  port: port.default(1883).describe('Port of the own broker; 0 takes a free one.'),
-  connectionsMax: z
-    .int()
-    .min(1)
-    .max(65_535)
-    .default(1024)
-    .describe('Connections of the own broker: a descriptor and some 50 kB each.'),
-  payloadBytesMax: z
-    .int()
-    .min(1024)
-    .max(268_435_455)
-    .default(16 * 1024 * 1024)
-    .describe('Largest packet taken: a 5-megapixel camera frame has 2 to 6 MiB as JPEG.'),
-});
-
-function schemaOf(schema: z.ZodType): Record<string, unknown> {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
-  return rest;
-}
 
 /** Everything a node can be told; every field has a default. */
 export const configSchema = z.strictObject({
@@ -49,30 +19,17 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('Folder of flow folders; default ./flows, else the package.'),
   devices: z.string().optional().describe('Folder with own sources/ and boards/.'),
+  trust: z
+    .array(z.string().min(1))
+    .max(64)
+    .default([])
+    .describe(
+      'Public keys, each as text (ed25519:...) or as the name of its file. With any, bundles that ' +
+        'none of them signed are refused, and flows that came from a bundle are verified at each load.',
+    ),
   board: z.string().optional().describe('Board name or file; default: found out at the start.'),
-  broker: z
-    .union([
-      z
-        .string()
-        .regex(/^(mqtts?|wss?):\/\//, 'a broker URL, or an object')
-        .transform((url) => ({ url })),
-      // Checked by the pipe, for problems of one field each; described here for editors and pages.
-      z.unknown().meta(schemaOf(brokerSchema)),
-    ])
-    .pipe(brokerSchema)
-    .prefault({})
-    .describe('The own broker, or the URL of an external one.'),
-  http: z
-    .strictObject({
-      enabled: z
-        .boolean()
-        .default(true)
-        .describe('Whether health and MQTT over WebSocket are served.'),
-      host: z.string().default('127.0.0.1').describe('Address it listens on.'),
-      port: port.default(9001).describe('Port; 0 takes a free one.'),
-    })
-    .prefault({})
-    .describe('HTTP: health, flows, and MQTT over WebSocket on /mqtt.'),
+  broker: brokerField,
+  http: httpField,
   inference: z
     .strictObject({
       workers: z.int().min(1).max(64).optional().describe('Worker threads; default by board.'),

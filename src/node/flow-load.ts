@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { verifyInstalled } from '../bundle/installed.ts';
+import type { PublicKey } from '../bundle/keys.ts';
 import { compileTopicPattern, type TopicPattern } from '../bus/topics.ts';
 import { loadSource, type Source } from '../devices/source.ts';
 import { checkSteps, compileFlow, type Registry } from '../flow/compile.ts';
@@ -41,6 +43,8 @@ export interface LoadContext {
   readonly stages: Registry;
   /** Folder with own sources/, before the package's. */
   readonly devices: string | undefined;
+  /** With keys, a flow that was installed from a bundle must be as one of them signed it. */
+  readonly trust?: readonly PublicKey[];
 }
 
 /** Reads `flow.yaml` of a folder and checks it whole. Operating errors of its models are problems. */
@@ -53,6 +57,8 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
       `a folder name of letters, digits, - and _ that is not reserved, not ${name}`,
     );
   }
+  const untrusted = await bundleProblem(folder, context);
+  if (untrusted !== undefined) return whole(folder, untrusted);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -78,6 +84,20 @@ export async function loadFlow(folder: string, context: LoadContext): Promise<Pa
   });
   if (compiled.kind === 'problems') return compiled;
   return { kind: 'ok', value: { file: file.value, parts: compiled.value, intake } };
+}
+
+/** What is wrong with the bundle that a flow was installed from, where keys are trusted. */
+async function bundleProblem(
+  folder: string,
+  { trust = [] }: LoadContext,
+): Promise<string | undefined> {
+  if (trust.length === 0) return undefined;
+  try {
+    await verifyInstalled(folder, trust);
+    return undefined;
+  } catch (error) {
+    return `a flow as a trusted key signed it (${(error as Error).message})`;
+  }
 }
 
 /** Gives back the models of a flow that will not run. */

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { loadTrust } from '../bundle/keys.ts';
+import { recoverInstalls } from '../bundle/recover.ts';
 import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
 import { type ExternalBus, openClient } from '../bus/client.ts';
 import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
@@ -16,7 +18,7 @@ import { openWebServer, type WebServer } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
 import { type FlowStatus, type Flows, openFlows } from './flows.ts';
-import { createLog, type LogLine } from './log.ts';
+import { createLog, type Log, type LogLine } from './log.ts';
 import { readSecret } from './secret.ts';
 import { createStatus, type Status } from './status.ts';
 
@@ -51,10 +53,16 @@ export async function openNode(
       log.warn(error.message, { code: error.code }),
     );
     teardown.add('the bus', () => bus[Symbol.asyncDispose]());
+    const folder = await prepareFlows(config, log);
+    const load = {
+      stages: createStages({ predict: createPredict(pool) }),
+      devices: config.devices,
+      trust: await loadTrust(config.trust),
+    };
     const flows = await openFlows({
-      folder: await flowsFolder(config),
+      folder,
       stateFolder: join(config.data, 'state'),
-      load: { stages: createStages({ predict: createPredict(pool) }), devices: config.devices },
+      load,
       runner: { bus, clock: systemClock, base },
       clock: systemClock,
       log,
@@ -176,6 +184,14 @@ export async function flowsFolder(config: Pick<NodeConfig, 'flows'>): Promise<st
   }
   const local = await stat('flows').catch(() => undefined);
   return local?.isDirectory() ? resolve('flows') : packagePath('flows');
+}
+
+/** The folder of flows, put in order after an install that was cut off. */
+async function prepareFlows(config: NodeConfig, log: Log): Promise<string> {
+  const folder = await flowsFolder(config);
+  const restored = await recoverInstalls(folder);
+  if (restored.length > 0) log.warn('Put back flows whose install was cut off', { restored });
+  return folder;
 }
 
 async function prepareDataFolder(folder: string): Promise<void> {

@@ -108,7 +108,7 @@ async function test(names: string[], args: Arguments, terminal: Terminal): Promi
 }
 
 /** Each test on a fresh plan's state: what one device learned is no other test's. */
-async function testFlow(
+export async function testFlow(
   loaded: LoadedFlow,
   folder: string,
 ): Promise<(CaseReport & { flow: string })[]> {

@@ -11,7 +11,7 @@ import type { Thread } from './thread.ts';
  */
 export const BATCH_MS_MAX = 10;
 /** A worker gets its next batch ahead of time where it has no more than this to do. */
-const AHEAD_MS_MAX = 10;
+const AHEAD_MS_MAX = 20;
 /** One batch that runs and one that is there when it ends. */
 const IN_FLIGHT_MAX = 2;
 

@@ -99,10 +99,14 @@ export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedB
   const stops: Array<() => void> = [entrances.stop, inner.door.close];
   if (options.start !== 'later') inner.begin();
   const { payloadBytesMax = PAYLOAD_BYTES_MAX } = options;
-  return createBus({ ...inner, intake, payloadBytesMax, stops }, { host, ...entrances });
+  return createBus(
+    { ...inner, access: options.access, intake, payloadBytesMax, stops },
+    { host, ...entrances },
+  );
 }
 
 interface BusParts extends OpenedAedes {
+  readonly access: Access | undefined;
   readonly intake: Intake;
   readonly payloadBytesMax: number;
   /** How to stop taking new connections. */
@@ -156,6 +160,7 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
       const stop = acceptWebSockets(server, {
         ...how,
         frameBytesMax,
+        guarded: () => parts.access?.guarded ?? false,
         accept(stream, request) {
           const peer = peerOf(request.socket);
           if (door.enter(stream, peer)) attach(stream, peer);

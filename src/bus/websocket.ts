@@ -1,6 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
+import { isOwnHost } from '../std/own-host.ts';
+import { isOwnMachine } from './access/address.ts';
+import { isLoopback } from './listen.ts';
 
 /** The subprotocol of MQTT over WebSocket [MQTT-6.0.0-3]. */
 const SUBPROTOCOL = 'mqtt';
@@ -12,13 +15,16 @@ export interface WebSocketOptions {
   readonly path?: string;
   /**
    * Origins of other sites whose pages may connect, such as `https://panel.example`. A page of the same
-   * host, and a client that is no browser (it sends no origin), always may.
+   * host, one of this machine on this machine, and a client that is no browser (it sends no origin)
+   * always may.
    */
   readonly originsAllowed?: readonly string[];
 }
 
 interface AcceptOptions extends WebSocketOptions {
   readonly frameBytesMax: number;
+  /** Whether clients must log in: a page can then come by any name that leads here. */
+  readonly guarded: () => boolean;
   readonly accept: (stream: Duplex, request: IncomingMessage) => void;
 }
 
@@ -38,7 +44,7 @@ export function acceptWebSockets(server: Server, options: AcceptOptions): () => 
       if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found');
       return;
     }
-    if (!originIsAllowed(request, options.originsAllowed ?? [])) {
+    if (!originIsAllowed(request, options)) {
       refuse(socket, '403 Forbidden');
       return;
     }
@@ -71,10 +77,15 @@ function streamOf(client: WebSocket): Duplex {
   return stream;
 }
 
-function originIsAllowed(request: IncomingMessage, allowed: readonly string[]): boolean {
+function originIsAllowed(request: IncomingMessage, options: AcceptOptions): boolean {
   const { origin, host } = request.headers;
-  if (origin === undefined || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+  if (origin === undefined || options.originsAllowed?.includes(origin)) return true;
+  if (!URL.canParse(origin)) return false;
+  const page = new URL(origin);
+  // By a public name that was pointed here, a page of another site looks like one of this host.
+  if (page.host === host) return options.guarded() || isOwnHost(host);
+  const local = isLoopback(page.hostname.replace(/^\[|\]$/g, ''));
+  return local && isOwnMachine(request.socket.remoteAddress) && isOwnHost(host);
 }
 
 function refuse(socket: Duplex, status: string): void {

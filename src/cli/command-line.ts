@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   model: async () => (await import('./commands/model.ts')).model,
   bundle: async () => (await import('./commands/bundle.ts')).bundle,
   replay: async () => (await import('./commands/replay.ts')).replay,
+  user: async () => (await import('./commands/user.ts')).user,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   bench: async () => (await import('./commands/bench.ts')).bench,
 };

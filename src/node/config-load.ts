@@ -21,10 +21,14 @@ export interface ConfigSources {
 /** Variables that the command line reads itself. */
 const OTHER_VARIABLES = new Set(['LEDGE_CONFIG']);
 
+/** Fields that hold a secret: given by a variable only, as its text stands, and never repeated. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['broker.password']);
+
 /** Reads the configuration. Fails with `config-invalid`, all problems in its context and message. */
 export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   const base = await readFileValue(sources.file);
   const value: unknown = structuredClone(base.value);
+  checkNoSecrets(base, sources.set);
   const given: Given[] = [];
   const apply = (path: string, one: unknown, from: string) => {
     given.push({ path, from });
@@ -32,7 +36,8 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   };
   for (const [name, text] of Object.entries(sources.environment)) {
     if (!name.startsWith('LEDGE_') || OTHER_VARIABLES.has(name) || text === undefined) continue;
-    apply(fieldOfVariable(name), scalarOf(text), name);
+    const field = fieldOfVariable(name);
+    apply(field, SECRET_FIELDS.has(field) ? text : scalarOf(text), name);
   }
   for (const pair of sources.set) {
     const equals = pair.indexOf('=');
@@ -68,7 +73,35 @@ async function readFileValue(given: string | undefined): Promise<YamlFile> {
   return parsed.value;
 }
 
-function invalid(problems: readonly Problem[]): LedgeError {
+/** Refuses a secret where it would be read by more than the node. */
+function checkNoSecrets(base: YamlFile, set: readonly string[]): void {
+  for (const field of SECRET_FIELDS) {
+    const path = field.split('.');
+    const variable = `LEDGE_${path.join('__').toUpperCase()}`;
+    const expected = `it in a file of its own (passwordFile) or in the variable ${variable}`;
+    const found = path.reduce<unknown>(
+      (at, key) => (isObject(at) && Object.hasOwn(at, key) ? at[key] : undefined),
+      base.value,
+    );
+    if (found !== undefined) {
+      const { file } = base;
+      throw invalid([{ file, line: base.lineOf(path), field, value: undefined, expected }]);
+    }
+    if (set.some((pair) => pair.startsWith(`${field}=`))) {
+      throw invalid([{ ...simple('--set', '', expected), field, value: undefined }]);
+    }
+  }
+}
+
+/** A problem without secrets: a password can be a field of its own, or stand in a URL. */
+function withoutSecret(problem: Problem): Problem {
+  if (SECRET_FIELDS.has(problem.field)) return { ...problem, value: undefined };
+  const { value } = problem;
+  return value === undefined ? problem : { ...problem, value: value.replace(/\/\/.*@/s, '//***@') };
+}
+
+function invalid(found: readonly Problem[]): LedgeError {
+  const problems = found.map(withoutSecret);
   const text = problems.map(formatProblem).join('\n');
   return new LedgeError('config-invalid', `Cannot use the configuration:\n${text}`, {
     context: { problems },

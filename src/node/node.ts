@@ -3,8 +3,6 @@ import { access, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { loadTrust } from '../bundle/keys.ts';
 import { recoverInstalls } from '../bundle/recover.ts';
-import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
-import { type ExternalBus, openClient } from '../bus/client.ts';
 import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import { createPredict } from '../stages/infer/predict.ts';
@@ -14,12 +12,14 @@ import { LedgeError } from '../std/error.ts';
 import { packagePath, packageVersion } from '../std/package.ts';
 import { createTeardown } from '../std/teardown.ts';
 import { makeFolder } from '../store/make-folder.ts';
-import { openWebServer, type WebServer } from '../web/server.ts';
+import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
 import { type FlowStatus, type Flows, openFlows } from './flows.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
-import { readSecret } from './secret.ts';
+import { openNodeAccess } from './open-access.ts';
+import { openBus } from './open-bus.ts';
+import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
 
 /** A node at work. Disposing it drains what is in flight and closes everything in reverse order. */
@@ -27,6 +27,8 @@ export interface LedgeNode extends AsyncDisposable {
   readonly name: string;
   /** Where MQTT clients connect. */
   readonly mqtt: string;
+  /** Where they connect with TLS. */
+  readonly mqtts: string | undefined;
   readonly http: string | undefined;
   readonly board: Board;
   flows(): readonly FlowStatus[];
@@ -49,10 +51,9 @@ export async function openNode(
     const board = await boardOf(config);
     const pool = await openPoolFor(board, config);
     teardown.add('the inference pool', () => pool[Symbol.asyncDispose]());
-    const bus = await openBus(config, base, (error) =>
-      log.warn(error.message, { code: error.code }),
-    );
-    teardown.add('the bus', () => bus[Symbol.asyncDispose]());
+    const access = await openNodeAccess(config, log);
+    teardown.add('users and rules', () => access[Symbol.dispose]());
+    const bus = await openBus(config, { base, access, log, teardown });
     const folder = await prepareFlows(config, log);
     const load = {
       stages: createStages({ predict: createPredict(pool) }),
@@ -87,11 +88,12 @@ export async function openNode(
     teardown.add('the control topics', () => opened.close());
     // Only now: what a broker kept for the node, and the first client's event, must find the flows.
     await bus.start();
-    const web = config.http.enabled ? await openWeb({ config, bus, status, flows }) : undefined;
-    if (web !== undefined) teardown.add('the web server', () => web[Symbol.asyncDispose]());
+    const pages = pagesOf(status, flows);
+    const web = await openWeb(config, { access, bus, log, pages, teardown });
     return {
       name: config.node,
       mqtt: bus.address,
+      mqtts: bus.kind === 'embedded' ? bus.tlsAddress : undefined,
       http: web?.address,
       board,
       flows: () => flows.list(),
@@ -103,26 +105,13 @@ export async function openNode(
   }
 }
 
-/** The JSON pages, and MQTT over WebSocket where the broker is the node's own. */
-async function openWeb(parts: {
-  readonly config: NodeConfig;
-  readonly bus: EmbeddedBus | ExternalBus;
-  readonly status: Status;
-  readonly flows: Flows;
-}): Promise<WebServer> {
-  const { config, bus, status, flows } = parts;
-  const web = await openWebServer({
-    host: config.http.host,
-    port: config.http.port,
-    pages: {
-      '/health': () => status.health(),
-      '/info': () => status.info(),
-      '/flows': () => ({ flows: flows.list() }),
-      '/devices': () => status.devices(),
-    },
-  });
-  if ('attachWebSocket' in bus) bus.attachWebSocket(web.server);
-  return web;
+function pagesOf(status: Status, flows: Flows): Pages {
+  return {
+    '/health': () => status.health(),
+    '/info': () => status.info(),
+    '/flows': () => ({ flows: flows.list() }),
+    '/devices': () => status.devices(),
+  };
 }
 
 function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
@@ -133,32 +122,6 @@ function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
     providers: board.providers,
     memoryBytesMax: memoryBytesMax ?? board.memoryBudgetBytes,
     timeoutMs,
-  });
-}
-
-async function openBus(
-  config: NodeConfig,
-  base: string,
-  onProblem: (problem: LedgeError) => void,
-): Promise<EmbeddedBus | ExternalBus> {
-  const { url, host, port, username, passwordFile, connectionsMax, payloadBytesMax } =
-    config.broker;
-  if (url === undefined)
-    return openBroker({ host, port, connectionsMax, payloadBytesMax, start: 'later', onProblem });
-  const password = passwordFile === undefined ? undefined : await readSecret(passwordFile);
-  return openClient({
-    url,
-    clientId: `ledge-${config.node}`,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    will: {
-      topic: `${base}/bridge/state`,
-      payload: Buffer.from(JSON.stringify({ state: 'offline' })),
-      qos: 1,
-      retain: true,
-    },
-    start: 'later',
-    onProblem,
   });
 }
 

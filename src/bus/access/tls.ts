@@ -70,10 +70,14 @@ export async function openTls(options: TlsOptions): Promise<TlsMaterial> {
   };
 }
 
-type ServerContext = SecureContextOptions & { readonly cert: string };
+/** Certificate and key as TLS servers and clients take them. */
+export type CertificateContext = SecureContextOptions & {
+  readonly cert: string;
+  readonly key: string;
+};
 
 /** Reads and tries the files of a TLS server or client: they parse, and the key fits. */
-export async function readTlsFiles(files: TlsFiles): Promise<ServerContext> {
+export async function readTlsFiles(files: TlsFiles): Promise<CertificateContext> {
   const { certFile, keyFile, caFile } = files;
   const cert = await readCertificates(certFile);
   const key = await readText(keyFile);

@@ -62,7 +62,7 @@ function readyLine(node: LedgeNode): string {
   const flows = node
     .flows()
     .map(({ name, state, in: input, out }) => ({ name, state, in: input, out }));
-  return `${JSON.stringify({ ready: true, mqtt: node.mqtt, http: node.http, flows })}\n`;
+  return `${JSON.stringify({ ready: true, mqtt: node.mqtt, mqtts: node.mqtts, http: node.http, flows })}\n`;
 }
 
 /** What a person needs first: where it listens, each flow's topics, and a line that tries it. */
@@ -70,6 +70,7 @@ function readyPage(node: LedgeNode, config: NodeConfig): string {
   const lines = [
     `Ledge node "${node.name}" on ${node.board.title}`,
     `  MQTT  ${node.mqtt}`,
+    ...(node.mqtts === undefined ? [] : [`  MQTT over TLS  ${node.mqtts}`]),
     ...(node.http === undefined
       ? []
       : [

@@ -1,9 +1,10 @@
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { LedgeError } from '../std/error.ts';
 import { roomProblem } from './disk-room.ts';
 import type { Quarantined } from './store.ts';
+import { damagedTables } from './table-check.ts';
 
 /** LevelDB's log in memory and on disk before it becomes a table: what an opening has to read again. */
 export const LOG_BYTES_MAX = 4 * 1024 * 1024;
@@ -27,11 +28,17 @@ export interface OpenedLevel {
 export async function openLevel(folder: string): Promise<OpenedLevel> {
   await makeStoreFolder(folder);
   const quarantined: Quarantined[] = [];
-  const level = await attempt(folder, quarantined).catch(async (first: unknown) => {
+  const level = await attemptSound(folder, quarantined).catch(async (first: unknown) => {
     await refuseUnlessDamaged(folder, first);
     try {
       quarantined.push(...(await repairLevel(folder, reasonOf(first))));
-      return await attempt(folder, quarantined);
+      const repaired = await attempt(folder, quarantined);
+      // Written anew, what a repair kept is under checksums that hold.
+      await repaired.compactRange('', '\u{10ffff}').catch(async (error: unknown) => {
+        await repaired.close();
+        throw error;
+      });
+      return repaired;
     } catch (second) {
       await refuseUnlessDamaged(folder, second);
       const path = await freePath(folder);
@@ -44,14 +51,24 @@ export async function openLevel(folder: string): Promise<OpenedLevel> {
   return { level, quarantined };
 }
 
-/** Repairs a closed folder; what could not be read is moved beside it. Tells where. */
+/** Repairs a closed folder; what could not be read is kept beside it. Tells where. */
 export async function repairLevel(folder: string, reason: string): Promise<Quarantined[]> {
+  const aside = join(folder, 'kept');
+  await rm(aside, { recursive: true, force: true });
+  await mkdir(aside);
+  const damaged = await damagedTables(folder);
+  for (const { file } of damaged) await keepFile(join(folder, file), join(aside, file));
   await ClassicLevel.repair(folder);
   const lost = join(folder, 'lost');
-  if (!(await isThere(lost))) return [];
+  for (const file of await readdir(lost).catch(() => [])) {
+    await rename(join(lost, file), join(aside, file));
+  }
+  await rm(lost, { recursive: true, force: true });
+  if ((await readdir(aside)).length === 0) return [];
   const path = await freePath(folder);
-  await rename(lost, path);
-  return [{ path, reason }];
+  await rename(aside, path);
+  const tables = damaged.map((table) => `${table.file}: ${table.reason}`);
+  return [{ path, reason: tables.length > 0 ? tables.join('; ') : reason }];
 }
 
 /** Whether LevelDB says that what it read is damaged. */
@@ -73,11 +90,18 @@ export async function freePath(folder: string): Promise<string> {
   }
 }
 
+/** Opens a folder whose tables agree with their checksums. */
+async function attemptSound(folder: string, quarantined: Quarantined[]): Promise<Level> {
+  const [damaged] = await damagedTables(folder);
+  if (damaged !== undefined) throw damage(`${damaged.file}: ${damaged.reason}`);
+  return attempt(folder, quarantined);
+}
+
 async function attempt(folder: string, quarantined: Quarantined[]): Promise<Level> {
   const files = await readdir(folder);
   // Without CURRENT the library would take the folder for empty and delete the tables in it.
   if (!files.includes('CURRENT') && files.some((file) => /\.(ldb|sst|log)$/.test(file))) {
-    throw Object.assign(new Error('the file CURRENT is missing'), { code: 'LEVEL_CORRUPTION' });
+    throw damage('the file CURRENT is missing');
   }
   const kept = await keepLogs(folder, files);
   const level: Level = new ClassicLevel(folder, {
@@ -109,11 +133,18 @@ async function keepLogs(folder: string, files: readonly string[]): Promise<strin
   await rm(kept, { recursive: true, force: true });
   await mkdir(kept);
   for (const file of files.filter((name) => name.endsWith('.log'))) {
-    const [from, to] = [join(folder, file), join(kept, file)];
-    // Not every file system has links.
-    await link(from, to).catch(() => copyFile(from, to));
+    await keepFile(join(folder, file), join(kept, file));
   }
   return kept;
+}
+
+function keepFile(from: string, to: string): Promise<void> {
+  // Not every file system has links.
+  return link(from, to).catch(() => copyFile(from, to));
+}
+
+function damage(reason: string): Error {
+  return Object.assign(new Error(reason), { code: 'LEVEL_CORRUPTION' });
 }
 
 async function leftOut(folder: string): Promise<string | undefined> {
@@ -141,10 +172,6 @@ async function makeStoreFolder(folder: string): Promise<void> {
     const text = `Cannot make the folder ${folder} for the store: ${reasonOf(cause)}`;
     throw new LedgeError('data-unwritable', text, { cause });
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 /** The library's errors have the code of what failed in their cause. */

@@ -75,12 +75,16 @@ describe('a worker that crashes', () => {
 });
 
 describe('a run over its time', () => {
-  /** Loops that take some time more than the limit on this machine, now. */
+  /** Loops that take some time more than the limit on this machine, at its fastest. */
   async function slowCount(predictor: Parameters<typeof run>[0]): Promise<number> {
     const probe = 20;
-    const startMs = performance.now();
-    await run(predictor, { count: integer(probe) });
-    return Math.ceil((3 * TIMEOUT_MS * probe) / (performance.now() - startMs));
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 8; tries += 1) {
+      const startMs = performance.now();
+      await run(predictor, { count: integer(probe) });
+      fastestMs = Math.min(fastestMs, performance.now() - startMs);
+    }
+    return Math.ceil((4 * TIMEOUT_MS * probe) / fastestMs);
   }
 
   test('fails with timeout after a second attempt; the worker is replaced, the others live', async () => {

@@ -102,6 +102,8 @@ async function locate(path: string): Promise<{ manifestFile: string | undefined;
   const found = await statOf(path);
   if (found === undefined) throw missing(path);
   if (!found.isDirectory()) {
+    // A device or pipe has no size, and no end.
+    if (!found.isFile()) throw missing(path);
     return path.endsWith('.onnx')
       ? { manifestFile: undefined, file: path }
       : { manifestFile: path, file: path };

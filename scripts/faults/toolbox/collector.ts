@@ -16,6 +16,8 @@ export interface Collector {
   readonly replayed: number;
   /** Results by their own id, each counted once: what a consumer has that drops duplicates. */
   readonly resultIds: number;
+  /** Dead letters by the code of their error. */
+  readonly deadLetterCodes: Readonly<Record<string, number>>;
   /** The last retained or live message of each further topic that was asked for. */
   readonly told: ReadonlyMap<string, unknown>;
   /** Resolves once it is subscribed. */
@@ -47,6 +49,7 @@ export function openCollector(options: CollectorOptions): Collector {
   const { clientId = 'collector', qos = 1, filters, tally } = options;
   const halfDone = new Set<number>();
   const told = new Map<string, unknown>();
+  const deadLetterCodes: Record<string, number> = {};
   const ids = new Set<string>();
   let messages = 0;
   let sessionsLost = 0;
@@ -106,7 +109,9 @@ export function openCollector(options: CollectorOptions): Collector {
   }
 
   function takeDeadLetter(body: unknown): void {
-    const { payload } = body as { payload?: string };
+    const { payload, error } = body as { payload?: string; error?: { code?: string } };
+    const code = error?.code ?? 'unknown';
+    deadLetterCodes[code] = (deadLetterCodes[code] ?? 0) + 1;
     const event = decodeEvent(Buffer.from(payload ?? '', 'base64'));
     if (event === undefined) tally.strange();
     else tally.deadLetter(event.device, event.number);
@@ -131,6 +136,7 @@ export function openCollector(options: CollectorOptions): Collector {
     get resultIds() {
       return ids.size;
     },
+    deadLetterCodes,
     told,
     ready: (ms) => until(() => subscribed, { ms }),
     close: () => link.close(),

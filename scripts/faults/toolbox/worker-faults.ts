@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { POISON } from './event.ts';
+
+const WORKER = fileURLToPath(new URL('../../../dist/infer/worker.js', import.meta.url));
+
+/** What the preloaded program writes on stderr when it has ended a worker. */
+export const WORKER_KILLED = 'faults: a worker was ended in the middle of a run';
+
+/**
+ * Writes what makes a node's workers fail, and gives the options of Node that load it: each worker is
+ * the real one beside a listener that ends it at a poisonous event, and at SIGUSR2 the next worker
+ * that is given a run is ended in the middle of it.
+ */
+export function writeWorkerFaults(folder: string): readonly string[] {
+  const worker = join(folder, 'poisoned-worker.mjs');
+  const preload = join(folder, 'worker-faults.mjs');
+  writeFileSync(worker, poisonedWorker());
+  writeFileSync(preload, preloaded(worker));
+  return ['--import', pathToFileURL(preload).href];
+}
+
+function poisonedWorker(): string {
+  return [
+    "import { parentPort } from 'node:worker_threads';",
+    `import ${JSON.stringify(pathToFileURL(WORKER).href)};`,
+    'const poisoned = ({ kind, slab, runs }) =>',
+    `  kind === 'run' && (hasPoison(slab) || JSON.stringify(runs).includes('${POISON}'));`,
+    'const hasPoison = (slab) =>',
+    `  slab !== undefined && new Float32Array(slab, 0, slab.byteLength >> 2).includes(${POISON});`,
+    "parentPort.on('message', (message) => { if (poisoned(message)) process.exit(1); });",
+    '',
+  ].join('\n');
+}
+
+function preloaded(worker: string): string {
+  return [
+    "import { syncBuiltinESMExports } from 'node:module';",
+    "import threads from 'node:worker_threads';",
+    'const Real = threads.Worker;',
+    'let armed = false;',
+    'threads.Worker = class extends Real {',
+    '  constructor(file, options) {',
+    `    super(String(file).endsWith('worker.js') ? ${JSON.stringify(worker)} : file, options);`,
+    '    this.answered = 0;',
+    "    this.on('message', ({ kind }) => { if (kind === 'ran') this.answered += 1; });",
+    '  }',
+    '  postMessage(message, transfer) {',
+    '    super.postMessage(message, transfer);',
+    // What the last one was ended with is tried again first: twice would make it a poisonous event.
+    "    if (!armed || message.kind !== 'run' || this.answered < 3) return;",
+    '    armed = false;',
+    `    void this.terminate().then(() => process.stderr.write(${JSON.stringify(`${WORKER_KILLED}\n`)}));`,
+    '  }',
+    '};',
+    'syncBuiltinESMExports();',
+    "process.on('SIGUSR2', () => { armed = true; });",
+    '',
+  ].join('\n');
+}

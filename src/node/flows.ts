@@ -17,6 +17,8 @@ const FLOWS_MAX = 256;
 const RELOAD_AFTER_MS = 200;
 /** What devices learned is written this often, and at every stop. */
 const SAVE_EVERY_MS = 5000;
+/** Beside the states of flows, whose names never begin with a dot: what was switched off by request. */
+const DISABLED_FOLDER = '.disabled';
 
 export type FlowState = 'running' | 'disabled' | 'failed';
 
@@ -61,7 +63,10 @@ export interface FlowsOptions {
 export interface Flows extends AsyncDisposable {
   list(): readonly FlowStatus[];
   runners(): readonly FlowRunner[];
-  /** These fail with `not-found`; `reload` with `flow-invalid`, the old flow then runs on. */
+  /**
+   * These fail with `not-found`; `reload` with `flow-invalid`, the old flow then runs on. What is
+   * disabled stays so over restarts and changes of its file, until it is enabled.
+   */
   enable(name: string): Promise<void>;
   disable(name: string): Promise<void>;
   reload(name?: string): Promise<void>;
@@ -72,6 +77,7 @@ export interface Flows extends AsyncDisposable {
 export async function openFlows(options: FlowsOptions): Promise<Flows> {
   const { clock, log, runner: runnerContext } = options;
   const slots = new Map<string, FlowSlot>();
+  const disabled = await openKept(DISABLED_FOLDER);
   let last: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
 
@@ -125,12 +131,13 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     }
     slot.problems = [];
     slot.loaded = loaded.value;
-    if (!loaded.value.file.enabled && !asked) {
+    const enabled = loaded.value.file.enabled && disabled.get(slot.name) === undefined;
+    if (!enabled && !asked) {
       slot.state = 'disabled';
       await closeLoaded(loaded.value);
       return;
     }
-    slot.states ??= await openStates(slot);
+    slot.states ??= await openKept(slot.name);
     slot.runner = await startFlow(loaded.value, {
       ...runnerContext,
       log: flowLog(slot),
@@ -204,6 +211,24 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   async function remove(slot: FlowSlot): Promise<void> {
     slots.delete(slot.name);
     await stop(slot);
+    disabled.delete(slot.name);
+    await disabled.flush();
+  }
+
+  async function enable(slot: FlowSlot): Promise<void> {
+    disabled.delete(slot.name);
+    await disabled.flush();
+    if (slot.runner === undefined) await start(slot, true);
+    if (slot.runner !== undefined) return;
+    const text = slot.problems.map(formatProblem).join('\n');
+    throw new LedgeError('flow-invalid', `Flow "${slot.name}" cannot start:\n${text}`);
+  }
+
+  /** Stops a flow until it is enabled again, over restarts and changes of its file. */
+  async function disable(slot: FlowSlot): Promise<void> {
+    disabled.set(slot.name, { disabled: true });
+    await disabled.flush();
+    await stop(slot);
   }
 
   function slotOf(name: string): FlowSlot {
@@ -218,7 +243,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     return log.child({ flow: slot.name });
   }
 
-  function openStates({ name }: FlowSlot): Promise<StateFiles> {
+  function openKept(name: string): Promise<StateFiles> {
     return openStateFiles(join(options.stateFolder, name), (file, error) =>
       log.warn('Set a damaged state aside', { flow: name, file, error: String(error) }),
     );
@@ -243,7 +268,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   }
 
   async function forget(slot: FlowSlot, device: string | undefined): Promise<number> {
-    slot.states ??= await openStates(slot);
+    slot.states ??= await openKept(slot.name);
     const count = slot.runner?.plan.forget(device) ?? slot.states.delete(device);
     await slot.states.flush();
     return count;
@@ -279,15 +304,8 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   return {
     list: () => [...slots.values()].map((slot) => statusOf(slot, runnerContext.base)),
     runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
-    enable: (name) =>
-      inTurn(async () => {
-        const slot = slotOf(name);
-        if (slot.runner === undefined) await start(slot, true);
-        if (slot.runner !== undefined) return;
-        const text = slot.problems.map(formatProblem).join('\n');
-        throw new LedgeError('flow-invalid', `Flow "${name}" cannot start:\n${text}`);
-      }),
-    disable: (name) => inTurn(() => stop(slotOf(name))),
+    enable: (name) => inTurn(() => enable(slotOf(name))),
+    disable: (name) => inTurn(() => disable(slotOf(name))),
     reload: (name) =>
       inTurn(async () => {
         if (name === undefined || !slots.has(name)) await scan();

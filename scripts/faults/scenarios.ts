@@ -1,9 +1,15 @@
 import type { Scenario } from './scenario.ts';
+import { bitFlip } from './scenarios/bit-flip.ts';
+import { clockStep } from './scenarios/clock-step.ts';
+import { diskFull } from './scenarios/disk-full.ts';
+import { diskReadOnly } from './scenarios/disk-read-only.ts';
 import { killNode } from './scenarios/kill-node.ts';
 import { modelHangs } from './scenarios/model-hangs.ts';
 import { poison } from './scenarios/poison.ts';
 import { reload } from './scenarios/reload.ts';
 import { sigterm } from './scenarios/sigterm.ts';
+import { soak } from './scenarios/soak.ts';
+import { tornStore } from './scenarios/torn-store.ts';
 import { workerKilled } from './scenarios/worker-killed.ts';
 
 /** Every scenario, in the order in which they run. */
@@ -14,4 +20,10 @@ export const SCENARIOS: readonly Scenario[] = [
   workerKilled,
   modelHangs,
   poison,
+  diskFull,
+  diskReadOnly,
+  tornStore,
+  bitFlip,
+  clockStep,
+  soak,
 ];

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { Scenario } from '../scenario.ts';
+import { diskBytesOf, handlesOf, residentBytesOf } from '../toolbox/process-figures.ts';
+import { createRig } from '../toolbox/rig.ts';
+import { createSeries } from '../toolbox/slope.ts';
+import { pause } from '../toolbox/wait.ts';
+
+const RATE_PER_SECOND = 300;
+const SAMPLE_MS = 1_000;
+const MIB = 1024 * 1024;
+/** The first part: code is compiled, heaps and the store find their size. */
+const WARM_UP_SHARE = 0.4;
+/** Growth over the judged part that garbage collection and compaction explain. */
+const RESIDENT_GROWTH_MIB_MAX = 24;
+const DISK_GROWTH_MIB_MAX = 16;
+const HANDLES_GROWTH_MAX = 4;
+/** A publisher comes back with its session now and then, as devices do. */
+const RECONNECT_EVERY = 15;
+
+/** Steady load for a while: memory, handles and disk stay flat. */
+export const soak: Scenario = {
+  name: 'soak',
+  summary: 'steady load for --minutes: memory, handles and disk stay flat',
+  async run(stage) {
+    const seconds = stage.minutes * 60;
+    const data = join(stage.folder, 'data');
+    const rig = await createRig(stage, { flows: [{ name: 'echo' }], data });
+    await rig.node.start();
+    const collector = rig.collect();
+    await collector.ready(10_000);
+    const load = { publishers: 4, devicesEach: 8, ratePerSecond: RATE_PER_SECOND };
+    const publishers = rig.publish({ flow: 'echo', ...load, total: Number.MAX_SAFE_INTEGER });
+    const resident = createSeries();
+    const handles = createSeries();
+    const disk = createSeries();
+    const startedAt = performance.now();
+    for (let sample = 0; ; sample += 1) {
+      const at = (performance.now() - startedAt) / 1000;
+      if (at > seconds) break;
+      resident.add(at, residentBytesOf(rig.node.pid) / MIB);
+      handles.add(at, handlesOf(rig.node.pid));
+      disk.add(at, diskBytesOf(data) / MIB);
+      if (sample % RECONNECT_EVERY === 0) stage.random.pick(publishers).link.cut();
+      if (sample % 60 === 0) stage.say(`${Math.round(at)} s: ${resident.last().toFixed(0)} MiB`);
+      await pause(SAMPLE_MS);
+    }
+    for (const publisher of publishers) publisher.halt();
+    const acknowledged = await rig.settled({ publishMs: 30_000, quietMs: 20_000 });
+    const from = seconds * WARM_UP_SHARE;
+    const judged = seconds - from;
+    const grown = (series: typeof resident) => series.slope(from) * judged;
+    const hourly = (series: typeof resident) => Math.round(series.slope(from) * 36_000) / 10;
+    return {
+      tally: rig.tally,
+      checks: [
+        { what: 'every event was acknowledged', met: acknowledged },
+        {
+          what: `memory grew by less than ${RESIDENT_GROWTH_MIB_MAX} MiB`,
+          met: grown(resident) < RESIDENT_GROWTH_MIB_MAX,
+        },
+        {
+          what: `handles grew by less than ${HANDLES_GROWTH_MAX}`,
+          met: grown(handles) < HANDLES_GROWTH_MAX,
+        },
+        {
+          what: `the data folder grew by less than ${DISK_GROWTH_MIB_MAX} MiB`,
+          met: grown(disk) < DISK_GROWTH_MIB_MAX,
+        },
+      ],
+      figures: {
+        minutes: stage.minutes,
+        'memory MiB': Math.round(resident.last()),
+        'memory MiB/h': hourly(resident),
+        handles: handles.last(),
+        'handles/h': hourly(handles),
+        'disk MiB': Math.round(disk.last() * 10) / 10,
+        'disk MiB/h': hourly(disk),
+      },
+    };
+  },
+};

@@ -23,6 +23,8 @@ export interface Connected {
   readonly inFlightMax: number;
   /** The largest packet it takes; undefined: it did not say. */
   readonly packetBytesMax: number | undefined;
+  readonly qosMax: 0 | 1 | 2;
+  readonly retainAvailable: boolean;
 }
 
 /** How the node connects to a broker that is not its own. */

@@ -1,10 +1,10 @@
-import { MqttClient } from 'mqtt';
+import { type IConnackPacket, MqttClient } from 'mqtt';
 import { LedgeError } from '../std/error.ts';
 import { AckGate } from './ack-gate.ts';
 import { createAttempts } from './attempts.ts';
 import { type BrokerAddress, parseBrokerAddress } from './broker-address.ts';
 import type { Bus, Message } from './bus.ts';
-import { type ClientOptions, mqttOptions } from './client-options.ts';
+import { type ClientOptions, type Connected, mqttOptions } from './client-options.ts';
 import { gatherWrites } from './gather.ts';
 import { createInbound, type Inbound, type InboundPublish } from './inbound.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
@@ -114,14 +114,10 @@ function followConnection(parts: Parts): void {
     const { gate } = link;
     await subscriptions.restore();
     if (gate !== link.gate || !mqtt.connected || mqtt.disconnecting) return;
-    const protocol = mqtt.options.protocolVersion === 5 ? '5' : '3.1.1';
-    const ours = protocol === '5' ? IN_FLIGHT_MAX : IN_FLIGHT_MAX_V4;
-    const inFlightMax = Math.min(ours, connack.properties?.receiveMaximum ?? ours);
-    const packetBytesMax = connack.properties?.maximumPacketSize;
-    const session = connack.sessionPresent ? 'resumed' : 'new';
-    options.onConnected?.({ session, protocol, inFlightMax, packetBytesMax });
+    const connected = connectedBy(connack, mqtt.options.protocolVersion === 5 ? '5' : '3.1.1');
+    options.onConnected?.(connected);
     presence.change('online');
-    outbox.open(inFlightMax);
+    outbox.open(connected.inFlightMax);
   });
   mqtt.on('packetreceive', ({ cmd }) => stall.hear(cmd));
   mqtt.on('close', () => {
@@ -129,6 +125,20 @@ function followConnection(parts: Parts): void {
     subscriptions.pause();
     presence.change('offline');
   });
+}
+
+function connectedBy(connack: IConnackPacket, protocol: '5' | '3.1.1'): Connected {
+  const { sessionPresent, properties } = connack;
+  const ours = protocol === '5' ? IN_FLIGHT_MAX : IN_FLIGHT_MAX_V4;
+  const qosMax = properties?.maximumQoS;
+  return {
+    session: sessionPresent ? 'resumed' : 'new',
+    protocol,
+    inFlightMax: Math.min(ours, properties?.receiveMaximum ?? ours),
+    packetBytesMax: properties?.maximumPacketSize,
+    qosMax: qosMax === 0 || qosMax === 1 ? qosMax : 2,
+    retainAvailable: properties?.retainAvailable ?? true,
+  };
 }
 
 function createBus(parts: Parts): ExternalBus {
@@ -271,7 +281,11 @@ function tellProblem(options: ClientOptions, place: BrokerAddress, link: Link): 
   link.told = why;
   const message = `Cannot reach the broker ${place.address}: ${why}; trying again`;
   options.onProblem?.(
-    new LedgeError('unavailable', message, { cause: error, retriable: true, context: { why } }),
+    new LedgeError('unavailable', message, {
+      cause: error,
+      retriable: true,
+      context: { why, accepted: connackCode === 0 },
+    }),
   );
 }
 

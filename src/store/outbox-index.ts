@@ -96,6 +96,9 @@ export interface ClassIndex {
   readonly bytes: number;
   readonly leased: ReadonlySet<Entry>;
   lane(topic: string): Lane;
+  holds(topic: string): boolean;
+  /** The newest message of a topic that still waits. */
+  newest(topic: string): Entry | undefined;
   /** Adds an entry behind those of its topic. */
   add(entry: Entry, connection: 'online' | 'offline'): void;
   /** Takes an entry out of its line; it still counts. */
@@ -138,6 +141,8 @@ export function createClassIndex(): ClassIndex {
       lanes.set(topic, lane);
       return lane;
     },
+    holds: (topic) => lanes.has(topic),
+    newest: (topic) => lanes.get(topic)?.newest,
     add(entry, connection) {
       const { lane } = entry;
       const behind = connection === 'offline' || lane.late > 0;

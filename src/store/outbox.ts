@@ -2,7 +2,6 @@ import type { Clock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { createDrainOrder } from './drain-order.ts';
 import {
-  type ClassCounts,
   type ClassLimits,
   type ClassStats,
   OUTBOX_CLASSES,
@@ -10,15 +9,9 @@ import {
   type OutboxDropReason,
   type Tally,
 } from './outbox-class.ts';
-import { type ClassIndex, createClassIndex, type Entry } from './outbox-index.ts';
-import {
-  decodeCounts,
-  decodeHeader,
-  encodeHeader,
-  forEachClass,
-  type OutboxHeader,
-  outboxKeys,
-} from './outbox-record.ts';
+import type { ClassIndex, Entry } from './outbox-index.ts';
+import { entryOf, readOutbox } from './outbox-read.ts';
+import { encodeHeader, forEachClass, outboxKeys } from './outbox-record.ts';
 import { createRemovals, type Place } from './outbox-removals.ts';
 import { createRoom } from './outbox-room.ts';
 import type { Store, Write } from './store.ts';
@@ -84,6 +77,8 @@ export interface DurableOutbox extends AsyncDisposable {
   acknowledge(lease: Lease): void;
   /** It will never be taken. */
   drop(lease: Lease, reason: OutboxDropReason): void;
+  /** Whether a message on this topic waits or is on its way. */
+  holds(name: OutboxClass, topic: string): boolean;
   stats(): Readonly<Record<OutboxClass, ClassStats>>;
   /** Resolves when what was acknowledged before is gone from disk. */
   flush(): Promise<void>;
@@ -99,79 +94,11 @@ interface Parts {
 
 /** Reads what an earlier run left, and opens the outbox; it is offline yet. */
 export async function openOutbox(options: DurableOutboxOptions): Promise<DurableOutbox> {
-  const indexes = forEachClass(createClassIndex);
-  const counts = forEachClass(emptyTally);
-  let ranMs = 0;
-  for (const name of OUTBOX_CLASSES) {
-    ranMs = Math.max(ranMs, await readClass(name, options, counts[name], indexes[name]));
-  }
+  const { indexes, counts, ranMs } = await readOutbox(options.store, options.onDamaged);
   const monotonic = options.monotonicMs ?? (() => performance.now());
   const beganMs = monotonic() - ranMs;
   const running = () => Math.max(ranMs, Math.round(monotonic() - beganMs));
   return createOutbox({ options, indexes, counts, running });
-}
-
-/** Fills in what an earlier run left of a class; gives how long that had run. */
-async function readClass(
-  name: OutboxClass,
-  { store, onDamaged }: DurableOutboxOptions,
-  tally: Tally,
-  index: ClassIndex,
-): Promise<number> {
-  let ranMs = 0;
-  const kept = decodeCounts(await store.get(outboxKeys.counts(name)));
-  if (kept !== undefined) {
-    const { runningMs, ...rest } = kept;
-    Object.assign(tally, rest);
-    ranMs = runningMs;
-  }
-  for await (const [key, value] of store.entries(outboxKeys.headers(name))) {
-    const seq = outboxKeys.seqOf(name, key);
-    if (seq === undefined) continue;
-    // What came after the counters were kept last: each number stands for one message.
-    tally.emitted += Math.max(0, seq - tally.lastSeq);
-    tally.lastSeq = Math.max(tally.lastSeq, seq);
-    try {
-      const header = decodeHeader(value);
-      ranMs = Math.max(ranMs, header.stampMs);
-      index.add(
-        entryOf(header, { class: name, seq, epoch: 0, state: 'waiting' }, index),
-        'offline',
-      );
-    } catch (error) {
-      onDamaged?.(key, error);
-      await store.write([
-        { kind: 'delete', key },
-        { kind: 'delete', key: outboxKeys.body(name, seq) },
-      ]);
-    }
-  }
-  const missing = tally.emitted - tally.acked - sumOf(tally.dropped) - index.messages;
-  if (missing > 0) {
-    // The store sets aside what it cannot read; here it is counted, so that nothing goes in silence.
-    tally.dropped.damaged = (tally.dropped.damaged ?? 0) + missing;
-    onDamaged?.(outboxKeys.headers(name), new Error(`${missing} messages are not there`));
-  }
-  return ranMs;
-}
-
-function sumOf(dropped: ClassCounts['dropped']): number {
-  return Object.values(dropped).reduce((sum, count) => sum + count, 0);
-}
-
-function emptyTally(): Tally {
-  return { emitted: 0, acked: 0, dropped: {}, lastSeq: 0, unwritten: 0 };
-}
-
-function entryOf(
-  header: OutboxHeader,
-  place: Pick<Entry, 'class' | 'seq' | 'epoch' | 'state'>,
-  index: ClassIndex,
-): Entry {
-  const { topic, bytes, stampMs, ts, expiresMs } = header;
-  const lane = index.lane(topic);
-  const unlinked = { line: undefined, before: undefined, after: undefined };
-  return { ...place, lane, bytes, stampMs, ts, expiresMs, ...unlinked };
 }
 
 function createOutbox(parts: Parts): DurableOutbox {
@@ -230,7 +157,7 @@ function createOutbox(parts: Parts): DurableOutbox {
     tally.lastSeq += 1;
     const seq = tally.lastSeq;
     if (limits[name].overflow === 'compact-latest') {
-      const { newest } = index.lane(topic);
+      const newest = index.newest(topic);
       if (newest !== undefined) drop(newest, 'compacted');
     }
     const fit = bytes > MESSAGE_BYTES_MAX ? 'too-large' : room(name, bytes);
@@ -355,6 +282,7 @@ function createOutbox(parts: Parts): DurableOutbox {
       removals.note(entry.class, entry);
     },
     drop: ({ entry }, reason) => drop(entry, reason),
+    holds: (name, topic) => indexes[name].holds(topic),
     stats: () => forEachClass((name) => statsOf(indexes[name], counts[name], running())),
     async flush() {
       await removals.write();

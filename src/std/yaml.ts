@@ -5,6 +5,8 @@ import type { z } from './schema.ts';
 export const YAML_BYTES_MAX = 1_048_576;
 /** Aliases may expand this often: enough for anchors people write, too few for an alias bomb. */
 const ALIASES_MAX = 64;
+/** Levels within levels: a flow has about six; each is a frame of every walk through the value. */
+const DEPTH_MAX = 64;
 /** A value in a problem is cut after this many characters, so that a report stays readable. */
 const VALUE_CHARACTERS_MAX = 120;
 
@@ -49,28 +51,22 @@ export function parseYaml(text: string, file: string): Parsed<YamlFile> {
     });
   }
   const lines = new LineCounter();
-  // The library compares every two keys of a map: a large one would hold the thread for minutes.
-  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false };
-  const document = parseDocument(text, options);
-  const errors = document.errors.length > 0 ? document.errors : repeatedKeys(document);
-  if (errors.length > 0) {
-    const problems = errors.slice(0, PROBLEMS_MAX).map((error) => ({
+  const read = readQuickly(text, lines);
+  if (read.kind === 'errors') {
+    const problems = read.errors.slice(0, PROBLEMS_MAX).map((error) => ({
       file,
       line: lines.linePos(error.pos[0]).line,
       field: '',
       value: undefined,
       expected: `YAML (${error.message})`,
     }));
-    return { kind: 'problems', problems: withRest(problems, errors.length, file) };
+    return { kind: 'problems', problems: withRest(problems, read.errors.length, file) };
   }
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: ALIASES_MAX });
-  } catch (error) {
-    const reason = (error as Error).message;
-    const expected = `at most ${ALIASES_MAX} alias expansions, of known anchors (${reason})`;
+  if (read.kind === 'refused') {
+    const { expected } = read;
     return problem({ file, line: undefined, field: '', value: undefined, expected });
   }
+  const { document, value } = read;
   const lineOf = (path: Path) => {
     const offset = offsetOf(document.contents, path);
     return offset === undefined ? undefined : lines.linePos(offset).line;
@@ -78,9 +74,71 @@ export function parseYaml(text: string, file: string): Parsed<YamlFile> {
   return { kind: 'ok', value: { file, value, lineOf } };
 }
 
+type Read =
+  | { readonly kind: 'ok'; readonly document: Document; readonly value: unknown }
+  | { readonly kind: 'errors'; readonly errors: readonly YamlError[] }
+  | { readonly kind: 'refused'; readonly expected: string };
+
+interface YamlError {
+  readonly message: string;
+  readonly pos: readonly [number, ...number[]];
+}
+
+function readQuickly(text: string, lineCounter: LineCounter): Read {
+  // It makes an error of every comma too many: a million with their stacks take 14 seconds.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    // The library compares every two keys of a map: a large one would hold the thread for minutes.
+    const options = { lineCounter, prettyErrors: false, uniqueKeys: false };
+    const document = parseDocument(text, options);
+    const errors = document.errors.length > 0 ? document.errors : repeatedKeys(document);
+    if (errors.length > 0) return { kind: 'errors', errors };
+    return readValue(document);
+  } catch (error) {
+    // Nested so deep that a walk through it would need more stack than there is.
+    if (error instanceof RangeError) return TOO_DEEP;
+    throw error;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+const TOO_DEEP: Read = { kind: 'refused', expected: `at most ${DEPTH_MAX} levels, and an end` };
+
+function readValue(document: Document): Read {
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: ALIASES_MAX });
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    const reason = (error as Error).message;
+    const expected = `at most ${ALIASES_MAX} alias expansions, of known anchors (${reason})`;
+    return { kind: 'refused', expected };
+  }
+  return heightOf(value, DEPTH_MAX, new Map()) > DEPTH_MAX
+    ? TOO_DEEP
+    : { kind: 'ok', document, value };
+}
+
+/** Levels of a value; infinite where it goes on below `left`, or an anchor holds its own alias. */
+function heightOf(value: unknown, left: number, known: Map<object, number>): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  if (left === 0) return Number.POSITIVE_INFINITY;
+  known.set(value, Number.POSITIVE_INFINITY);
+  let below = 0;
+  for (const child of Object.values(value)) {
+    below = Math.max(below, heightOf(child, left - 1, known));
+  }
+  known.set(value, below + 1);
+  return below + 1;
+}
+
 /** Keys that stand twice in one map, and where. */
-function repeatedKeys(document: Document): { message: string; pos: readonly [number] }[] {
-  const repeated: { message: string; pos: readonly [number] }[] = [];
+function repeatedKeys(document: Document): YamlError[] {
+  const repeated: YamlError[] = [];
   visit(document, {
     Map(_, { items }) {
       const seen = new Set<unknown>();

@@ -223,9 +223,11 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   keepGrantedOnly(aedes, door);
   aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
   boundKeeping(aedes, (text) => tell('overflow', text));
-  aedes.on('clientError', (client, cause) =>
-    tell('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause),
-  );
+  aedes.on('clientError', (client, cause) => {
+    // The door tells of refused logins itself, and not of each.
+    if ('returnCode' in cause) return;
+    tell('closed', `Closed the connection of ${nameOf(client)}: ${cause.message}`, cause);
+  });
   aedes.on('connectionError', (_, cause) =>
     tell('closed', `Closed a connection before MQTT began: ${cause.message}`, cause),
   );

@@ -76,7 +76,7 @@ export async function writeUsersFile(path: string, users: Users): Promise<void> 
     }
     await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => undefined);
     throw new LedgeError(
       'data-unwritable',
       `Cannot write the users file ${path}: ${(error as Error).message}`,

@@ -9,13 +9,16 @@ import { createDoor, type Door } from './access/door.ts';
 import { type BrokerLimits, DEFAULT_LIMITS } from './access/limits.ts';
 import { type Peer, peerOf } from './access/peer.ts';
 import type { DoorClient } from './access/visitor.ts';
-import { deadlyProblem, type InboundPacket } from './admission.ts';
 import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState, Message } from './bus.ts';
 import { receivePublish } from './client-publish.ts';
 import { drain } from './drain.ts';
 import { type Entrances, openEntrances, type TlsEntrance } from './entrances.ts';
 import { gatherWrites } from './gather.ts';
+import { seeOff } from './guard/farewell.ts';
+import { createGuard } from './guard/guard.ts';
+import { INBOUND_ALIASES_MAX } from './guard/inbound-aliases.ts';
+import type { InnerClient } from './guard/inner-client.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
 import { boundKeeping } from './keeping.ts';
 import { fieldsOf, grantedQos, messageOf } from './packet.ts';
@@ -34,6 +37,10 @@ const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
 const PACKET_OVERHEAD_BYTES_MAX = 2 * TOPIC_BYTES_MAX;
 /** How long `close` waits for clients to take what was written for them: a restart must stay short. */
 const DRAIN_MS_MAX = 1_000;
+/** And how long for them to read that the broker shuts down. */
+const FAREWELL_MS_MAX = 250;
+/** A dead device is noticed within one and a half of these; a client of MQTT 5 is told. */
+const KEEP_ALIVE_SECONDS_MAX = 60;
 /** A day: a session that nobody resumes by then is given up. */
 const SESSION_SECONDS_MAX = 24 * 60 * 60;
 /** Sessions of absent clients that are kept at the same time. */
@@ -123,7 +130,7 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
     for (const stop of stops) stop();
     await drain(connections, DRAIN_MS_MAX);
     await closeAedes(aedes);
-    for (const stream of connections) stream.destroy();
+    await seeOff(connections, FAREWELL_MS_MAX);
     for (const tell of listeners) tell('offline');
   }
 
@@ -194,7 +201,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     options.onProblem?.(new LedgeError(code, message, { cause }));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const door = createDoor({
-    ...{ access: options.access, limits, clock: systemClock },
+    ...{ access: options.access, limits, payloadBytesMax, clock: systemClock },
     tell: (problem) => options.onProblem?.(problem),
   });
   const router = createRouter();
@@ -203,9 +210,13 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     onOverrun: (client) =>
       tell('overflow', `Closed the connection of ${nameOf(client)}: it reads too slowly`),
   });
+  const packetBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
   const aedes = await Aedes.createBroker({
     mq: router,
-    maximumPacketSize: payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX,
+    maximumPacketSize: packetBytesMax,
+    receiveMaximum: limits.inflightMax,
+    topicAliasMaximum: INBOUND_ALIASES_MAX,
+    responseInformation: responseTopicOf,
     sessionExpiryIntervalLimit: SESSION_SECONDS_MAX,
     pendingSessionsLimit: SESSIONS_KEPT_MAX,
     connectTimeout: limits.connectTimeoutMs,
@@ -213,12 +224,27 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       door.logIn(asDoorClient(client), { username, password: password?.toString() }, done),
     authorizePublish: (client, packet, done) => {
       const from = client === null ? null : asDoorClient(client);
-      receivePublish({ broker: aedes, intake, door }, { client: from, packet, done });
+      const answer = (error?: Error | null) => {
+        guard.answered(client, packet, error);
+        done(error);
+      };
+      receivePublish({ broker: aedes, intake, door }, { client: from, packet, done: answer });
     },
     authorizeSubscribe: (client, subscription, done) =>
       done(null, door.maySubscribe(asDoorClient(client), subscription) ? subscription : null),
     authorizeForward: (client, packet) =>
       door.mayReceive(asDoorClient(client), packet.topic) && fits(client, packet) ? packet : null,
+  });
+  const guard = createGuard(aedes, {
+    router,
+    limits: {
+      packetBytesMax,
+      receiveMaximum: limits.inflightMax,
+      keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
+      handshakeMsMax: limits.connectTimeoutMs,
+    },
+    onOversize: (client, topic) =>
+      tell('overflow', `Left out a message on "${topic}": ${nameOf(client)} takes none as large`),
   });
   keepGrantedOnly(aedes, door);
   aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
@@ -236,16 +262,9 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
 
   function admit(stream: Duplex, peer: Peer): void {
     if (stream.destroyed) return;
-    const client = aedes.handle(gatherWrites(stream)) as GuardedClient;
+    const client = aedes.handle(gatherWrites(stream));
     door.bind(asDoorClient(client), peer);
-    client.duplicates = router.duplicatesFor(aedes.id);
-    client._parser.prependListener('packet', (packet) => {
-      const deadly = deadlyProblem(packet);
-      if (deadly === undefined) return;
-      tell('closed', `Closed the connection of ${nameOf(client)}: ${deadly}`);
-      // The library destroys the connection of a client that sends an unknown command.
-      packet.cmd = 'refused';
-    });
+    guard.attach(client as unknown as InnerClient);
   }
 
   return {
@@ -277,13 +296,10 @@ function closeAedes(aedes: Aedes): Promise<void> {
   return new Promise((resolve) => aedes.close(resolve));
 }
 
-/** Two fields of aedes 2.0.0-beta.1's client that its types leave out; the version is pinned. */
-type GuardedClient = Client & {
-  duplicates: Record<string, number>;
-  readonly _parser: {
-    prependListener(event: 'packet', listener: (packet: InboundPacket) => void): void;
-  };
-};
+/** [MQTT 5.0, 3.2.2.3.15] Where a client that asks may have answers sent to. */
+function responseTopicOf({ id }: Client): string | undefined {
+  return /[+#/]/.test(id) ? undefined : `reply/${id}`;
+}
 
 /** Routes one of the node's own messages to clients and to the node's own subscribers. */
 async function publishOwn(

@@ -36,14 +36,14 @@ export function receivePublish(way: PublishWay, from: FromClient): void {
     if (door.mayWill(client, packet.topic)) giveToNode(way, from);
     else done(new Error('its will is refused'));
   } else {
-    door.publish(client, packet.topic, (allowed) => {
-      if (allowed) {
+    door.publish(client, packet, (refusal) => {
+      if (refusal === undefined) {
         giveToNode(way, from);
         return;
       }
       // In its turn: acknowledgements keep the order of the messages [MQTT-4.6.0-2].
       const place = intake.hold(client, () => {
-        refusePublish(client, packet);
+        refusePublish(client, packet, refusal);
         done(null);
       });
       place.release();

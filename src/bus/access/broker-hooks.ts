@@ -1,4 +1,4 @@
-import type { Door } from './door.ts';
+import type { Door, PublishRefusal } from './door.ts';
 import type { DoorClient } from './visitor.ts';
 
 /** A message of a client, as the broker's library asks about it. */
@@ -13,8 +13,6 @@ export interface AskedPublish {
 
 const PUBACK = 0x40;
 const PUBREC = 0x50;
-/** [MQTT 5.0, 3.4.2.1] */
-const NOT_AUTHORIZED = 0x87;
 
 /** Whether the library asks about a will: the last message of a client that is gone. */
 export function isWill(packet: AskedPublish): boolean {
@@ -22,19 +20,20 @@ export function isWill(packet: AskedPublish): boolean {
 }
 
 /**
- * Acknowledges a message without routing it: with 0x87 in MQTT 5; in MQTT 3.1.1, which has no word for
+ * Acknowledges a message without routing it: with the reason in MQTT 5; in MQTT 3.1.1, which has no word for
  * it, as mosquitto does, with a plain acknowledgement. The connection stays.
  */
 export function refusePublish(
   client: DoorClient & { readonly version?: number | null },
   packet: AskedPublish,
+  reason: PublishRefusal,
 ): void {
   packet._notAuthorized = true;
   const { qos, messageId } = packet;
   if (qos === 0 || messageId === undefined || client.conn.destroyed) return;
   const head = qos === 1 ? PUBACK : PUBREC;
   const id = [messageId >> 8, messageId & 0xff];
-  const bytes = client.version === 5 ? [head, 3, ...id, NOT_AUTHORIZED] : [head, 2, ...id];
+  const bytes = client.version === 5 ? [head, 3, ...id, reason] : [head, 2, ...id];
   client.conn.write(Buffer.from(bytes));
 }
 

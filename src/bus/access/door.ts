@@ -22,6 +22,19 @@ import {
 /** The broker's library tells of clients and their ids there: half of taking a session over. */
 const LIBRARY_TOPICS = '$SYS/';
 
+/** Reason codes of PUBACK and PUBREC in MQTT 5 [3.4.2.1]. */
+const NOT_AUTHORIZED = 0x87;
+const TOPIC_INVALID = 0x90;
+const QUOTA_EXCEEDED = 0x97;
+
+export type PublishRefusal = typeof NOT_AUTHORIZED | typeof TOPIC_INVALID | typeof QUOTA_EXCEEDED;
+
+/** What is judged of a message. */
+export interface Judged {
+  readonly topic: string;
+  readonly payload: { readonly length: number };
+}
+
 /** What the broker asks before it lets a client do anything. */
 export interface Door {
   /** Counts a connection of an address; false where it has too many. */
@@ -40,8 +53,12 @@ export interface Door {
   wasRefused(subscription: object): boolean;
   unsubscribed(client: DoorClient, filters: readonly string[]): void;
   mayReceive(client: DoorClient, topic: string): boolean;
-  /** Calls with whether the topic may be written to, when it is this message's turn. */
-  publish(client: DoorClient, topic: string, go: (allowed: boolean) => void): void;
+  /** Calls when it is this message's turn: with nothing, or the reason code of a refusal. */
+  publish(
+    client: DoorClient,
+    packet: Judged,
+    go: (refusal: PublishRefusal | undefined) => void,
+  ): void;
   mayWill(client: DoorClient, topic: string): boolean;
   close(): void;
 }
@@ -49,14 +66,16 @@ export interface Door {
 export interface DoorOptions {
   readonly access: Access | undefined;
   readonly limits: BrokerLimits;
+  readonly payloadBytesMax: number;
   readonly clock: Clock;
   readonly tell: (problem: LedgeError) => void;
 }
 
 /** Creates the door of one broker. */
-export function createDoor({ access, limits, clock, tell }: DoorOptions): Door {
+export function createDoor(options: DoorOptions): Door {
+  const { access, limits, payloadBytesMax, clock, tell } = options;
   const say = createSparseTeller(clock, tell);
-  const hall: Hall = { access, limits, say, inside: new Map() };
+  const hall: Hall = { access, limits, payloadBytesMax, say, inside: new Map() };
   const visitors = new WeakMap<DoorClient, Visitor>();
   const refused = new WeakSet<object>();
   const stop = access?.onChange(() => recheck(hall));
@@ -92,10 +111,10 @@ export function createDoor({ access, limits, clock, tell }: DoorOptions): Door {
       const rules = visitor.rules ?? rulesOfVisitor(hall, visitor);
       return rules === 'all' || rules.mayRead(topic);
     },
-    publish(client, topic, go) {
+    publish(client, packet, go) {
       const visitor = visitors.get(client);
-      if (visitor === undefined) go(false);
-      else publish(hall, visitor, { topic, go });
+      if (visitor === undefined) go(NOT_AUTHORIZED);
+      else publish(hall, visitor, { packet, go });
     },
     mayWill(client, topic) {
       const visitor = visitors.get(client);
@@ -157,19 +176,17 @@ function subscribeProblem(hall: Hall, visitor: Visitor, filter: string): string 
 function publish(
   hall: Hall,
   visitor: Visitor,
-  { topic, go }: { readonly topic: string; readonly go: (allowed: boolean) => void },
+  asked: {
+    readonly packet: Judged;
+    readonly go: (refusal: PublishRefusal | undefined) => void;
+  },
 ): void {
   const { client } = visitor;
   let held = false;
   const judge = () => {
     // Held back, its PINGREQ is not read either: that is no reason to call it dead.
     if (held) client._keepaliveTimer?.refresh();
-    const problem = publishProblem(hall, visitor, topic);
-    if (problem !== undefined) {
-      const what = `a message of ${clientName(client)} on "${shortened(topic)}"`;
-      hall.say(`publish ${client.id}`, `Refused ${what}: ${problem}`);
-    }
-    go(problem === undefined);
+    asked.go(judgePublish(hall, visitor, asked.packet));
   };
   held = !visitor.pace.run(judge);
   if (!held) return;
@@ -177,11 +194,31 @@ function publish(
   hall.say(`pace ${client.id}`, `Held ${clientName(client)} back: it sends ${rate}`);
 }
 
-function publishProblem(hall: Hall, visitor: Visitor, topic: string): string | undefined {
-  const problem = sizeProblem(hall, topic);
-  if (problem !== undefined) return problem;
+function judgePublish(
+  hall: Hall,
+  visitor: Visitor,
+  { topic, payload }: Judged,
+): PublishRefusal | undefined {
   const rules = visitor.rules ?? rulesOfVisitor(hall, visitor);
-  return rules === 'all' || rules.mayWrite(topic) ? undefined : 'it may not write there';
+  const size = sizeProblem(hall, topic);
+  const { payloadBytesMax } = hall;
+  if (size !== undefined) return refusal(hall, visitor, [TOPIC_INVALID, topic, size]);
+  if (payload.length > payloadBytesMax) {
+    const problem = `its payload has more than ${payloadBytesMax} bytes`;
+    return refusal(hall, visitor, [QUOTA_EXCEEDED, topic, problem]);
+  }
+  if (rules === 'all' || rules.mayWrite(topic)) return undefined;
+  return refusal(hall, visitor, [NOT_AUTHORIZED, topic, 'it may not write there']);
+}
+
+function refusal(
+  hall: Hall,
+  { client }: Visitor,
+  [code, topic, problem]: readonly [PublishRefusal, string, string],
+): PublishRefusal {
+  const what = `a message of ${clientName(client)} on "${shortened(topic)}"`;
+  hall.say(`publish ${client.id}`, `Refused ${what}: ${problem}`);
+  return code;
 }
 
 /** What is wrong with the size of a topic or filter; undefined: nothing. */

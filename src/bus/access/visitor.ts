@@ -32,6 +32,7 @@ export interface Hall {
   /** Left out: everyone may do everything. */
   readonly access: Access | undefined;
   readonly limits: BrokerLimits;
+  readonly payloadBytesMax: number;
   readonly say: SparseTeller;
   /** Who is logged in, by client id. */
   readonly inside: Map<string, Visitor>;

@@ -1,6 +1,9 @@
 /** Topics whose subscriptions are remembered: 8,192 devices answer without a walk through the tree. */
 const CACHED_TOPICS_MAX = 8_192;
 
+/** Longer topics are looked up each time: 8,192 of 64 KiB would be half a gigabyte. */
+const CACHED_TOPIC_LENGTH_MAX = 256;
+
 const SLASH = 0x2f;
 const DOLLAR = 0x24;
 
@@ -81,6 +84,7 @@ export function createFilterIndex<Value>(): FilterIndex<Value> {
       collect(root, topic, 0, found);
       found.sort((left, right) => left.order - right.order);
       const values = found.map((entry) => entry.value);
+      if (topic.length > CACHED_TOPIC_LENGTH_MAX) return values;
       if (cache.size >= CACHED_TOPICS_MAX) cache.clear();
       cache.set(topic, values);
       return values;

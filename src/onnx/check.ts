@@ -1,5 +1,5 @@
 import { elementTypeOf } from './element-type.ts';
-import { checkExternal } from './external.ts';
+import { checkExternal, type FoundFiles } from './external.ts';
 import { callKey, checkFunctions, functionsOf } from './functions.ts';
 import {
   allNodes,
@@ -43,11 +43,12 @@ export async function checkModel(model: Model, options: CheckOptions): Promise<M
     ...checkSparse(model),
     ...checkSizes(model, limits),
   ];
+  const files: FoundFiles = new Map();
   for (const tensor of constantsOf(model)) {
     const own = checkConstant(tensor, limits);
     problems.push(...own);
     if (own.length > 0 || tensor.dataLocation !== EXTERNAL) continue;
-    problems.push(...(await checkExternal(tensor, folder)));
+    problems.push(...(await checkExternal(tensor, folder, files)));
     if (problems.length >= PROBLEMS_MAX) break;
   }
   return problems.slice(0, PROBLEMS_MAX);

@@ -7,10 +7,17 @@ import type { TensorRecord } from './proto.ts';
 /** Digits of an offset or length that is still exact as a number. */
 const DIGITS_MAX = 15;
 
+/** Files beside a model: one, or one for each of its layers. Each is looked for on disk. */
+const FILES_MAX = 1024;
+
+/** What was found of a model's own files: each is looked for once, however many constants name it. */
+export type FoundFiles = Map<string, Promise<Found>>;
+
 /** Why a constant's numbers cannot be read from their own file, which lies in the model's folder. */
 export async function checkExternal(
   tensor: TensorRecord,
   folder: string | undefined,
+  files: FoundFiles,
 ): Promise<ModelProblem[]> {
   const problem = (message: string) => [{ where: tensor.name ?? '', message }];
   const field = (key: string) => tensor.externalData.find((entry) => entry.key === key)?.value;
@@ -21,7 +28,12 @@ export async function checkExternal(
   if (folder === undefined) {
     return problem(`its data is in "${location}", and the model was given without its folder`);
   }
-  const found = await findInside(folder, location);
+  if (files.size >= FILES_MAX && !files.has(location)) {
+    return problem(`its data is in one of over ${FILES_MAX} files`);
+  }
+  const looking = files.get(location) ?? findInside(folder, location);
+  files.set(location, looking);
+  const found = await looking;
   if (found.kind === 'refused') return problem(`its data file "${location}" ${found.reason}`);
   const offset = wholeNumber(field('offset') ?? '0');
   const bytes = tensorBytes(tensor);

@@ -6,6 +6,9 @@ import { checkModel } from './check.ts';
 import { ONNX_LIMITS, type OnnxLimits, parseModel } from './graph.ts';
 import { summarise } from './summary.ts';
 
+/** Names in a file may be as long as the file; a problem shows so much of one. */
+const TOLD_CHARACTERS_MAX = 200;
+
 /** What an ONNX file says of itself, read without a runtime. */
 export interface OnnxSummary {
   readonly irVersion: number;
@@ -70,11 +73,20 @@ export async function inspectBytes(
   try {
     const model = parseModel(bytes, limits);
     const problems = await checkModel(model, { folder: options.folder, limits });
-    return { summary: summarise(model, bytes.length), problems };
+    const told = problems.map(({ where, message }) => ({
+      where: cut(where),
+      message: cut(message),
+    }));
+    return { summary: summarise(model, bytes.length), problems: told };
   } catch (error) {
     if (!(error instanceof LedgeError)) throw error;
     return { summary: undefined, problems: [{ where: 'file', message: error.message }] };
   }
+}
+
+/** A text that quotes a file, at a length that fits a log line. */
+function cut(text: string): string {
+  return text.length <= TOLD_CHARACTERS_MAX ? text : `${text.slice(0, TOLD_CHARACTERS_MAX)}...`;
 }
 
 type Content =

@@ -6,10 +6,11 @@ import type { Model, Node, TensorRecord, ValueInfo } from './proto.ts';
 /** What a parsed model says of itself; `fileBytes` is the length of its file. */
 export function summarise(model: Model, fileBytes: number): OnnxSummary {
   const graph = model.graph;
-  const operators: Record<string, number> = {};
+  // A map: an operator may be called like what every object has.
+  const operators = new Map<string, number>();
   for (const node of allNodes(model)) {
     const name = operatorName(node);
-    operators[name] = (operators[name] ?? 0) + 1;
+    operators.set(name, (operators.get(name) ?? 0) + 1);
   }
   const constants = [...constantsOf(model)];
   const weights = constants.filter((tensor) => formatOf(tensor) !== undefined);
@@ -19,7 +20,7 @@ export function summarise(model: Model, fileBytes: number): OnnxSummary {
     opsets: opsetsOf(model),
     inputs: graph === undefined ? [] : specsOf(requiredInputs(graph)),
     outputs: specsOf(graph?.outputs ?? []),
-    operators,
+    operators: Object.fromEntries(operators),
     parameters: sum(weights.map(elementsOf)),
     weightBytes: sum(constants.map(tensorBytes)),
     fileBytes,

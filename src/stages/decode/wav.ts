@@ -1,5 +1,5 @@
 import { defineStage, emit } from '../../flow/stage.ts';
-import { toMono } from '../../signal/pcm.ts';
+import { sampleBytes, toMono } from '../../signal/pcm.ts';
 import { parseWav } from '../../signal/wav.ts';
 import { LedgeError } from '../../std/error.ts';
 import { z } from '../../std/schema.ts';
@@ -74,8 +74,10 @@ export function decodeWav(
         `${file.data.byteLength} there are`,
     );
   }
+  const frames = file.data.byteLength / (file.channels * sampleBytes(file.format));
+  // Before the samples are made: of 8 bits each they take four times the room of the file.
+  checkSeconds(frames, file.sampleRateHz, limits.secondsMax);
   const samples = toMono(file.data, file);
-  checkSeconds(samples.length, file.sampleRateHz, limits.secondsMax);
   if (file.format === 'float32') checkFinite(samples);
   return { samples, sampleRateHz: file.sampleRateHz };
 }

@@ -10,6 +10,10 @@ import { reload } from './scenarios/reload.ts';
 import { sigterm } from './scenarios/sigterm.ts';
 import { soak } from './scenarios/soak.ts';
 import { tornStore } from './scenarios/torn-store.ts';
+import { uplinkCut } from './scenarios/uplink-cut.ts';
+import { uplinkEmpty } from './scenarios/uplink-empty.ts';
+import { uplinkFrozen } from './scenarios/uplink-frozen.ts';
+import { uplinkStopped } from './scenarios/uplink-stopped.ts';
 import { workerKilled } from './scenarios/worker-killed.ts';
 
 /** Every scenario, in the order in which they run. */
@@ -25,5 +29,9 @@ export const SCENARIOS: readonly Scenario[] = [
   tornStore,
   bitFlip,
   clockStep,
+  uplinkStopped,
+  uplinkEmpty,
+  uplinkFrozen,
+  uplinkCut,
   soak,
 ];

@@ -5,7 +5,8 @@ import { WORKER_KILLED, writeWorkerFaults } from '../toolbox/worker-faults.ts';
 
 const LENGTHS = { short: { kills: 5, total: 1_500 }, long: { kills: 50, total: 20_000 } };
 const RATE_PER_SECOND = 800;
-const BETWEEN_MS = { low: 50, high: 400 };
+/** Longer than a retry takes: what is ended twice counts as poisonous. */
+const BETWEEN_MS = { low: 400, high: 900 };
 
 /** Inference workers ended in the middle of a batch. */
 export const workerKilled: Scenario = {

@@ -12,7 +12,7 @@ export interface Collector {
   readonly messages: number;
   /** Times its session was gone when it came back. */
   readonly sessionsLost: number;
-  /** Results that said that they are replayed. */
+  /** Messages that said, in the body or beside it, that they are replayed. */
   readonly replayed: number;
   /** Results by their own id, each counted once: what a consumer has that drops duplicates. */
   readonly resultIds: number;
@@ -92,8 +92,9 @@ export function openCollector(options: CollectorOptions): Collector {
     if (packet.qos === 1) link.send({ cmd: 'puback', messageId: id });
   }
 
-  function take({ topic, payload }: IPublishPacket): void {
+  function take({ topic, payload, properties }: IPublishPacket): void {
     messages += 1;
+    if (properties?.userProperties?.replayed === 'true') replayed += 1;
     const body = parseBody(payload);
     if (topic.endsWith('/dead-letter')) return takeDeadLetter(body);
     if (topic.endsWith('/dropped')) return takeDrops(body);

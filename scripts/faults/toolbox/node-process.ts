@@ -87,10 +87,10 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
       );
     });
     createInterface({ input: started.stderr! }).on('line', takeLine);
-    const ready = new Promise<void>((resolve) => {
+    const ready = new Promise<string | undefined>((resolve) => {
       createInterface({ input: started.stdout! }).on('line', (line) => {
         file.write(`${line}\n`);
-        if (line.startsWith('{"ready"')) resolve();
+        if (line.startsWith('{"ready"')) resolve(problemOf(line));
       });
     });
     let timer: NodeJS.Timeout | undefined;
@@ -158,6 +158,13 @@ function argumentsOf(options: NodeProcessOptions): string[] {
     ...(config === undefined ? [] : ['--config', config]),
     ...set.flatMap((each) => ['--set', each]),
   ];
+}
+
+/** A node is ready for the harness when all of its flows run. */
+function problemOf(readyLine: string): string | undefined {
+  const { flows } = JSON.parse(readyLine) as { flows: { name: string; state: string }[] };
+  const idle = flows.filter(({ state }) => state !== 'running').map(({ name }) => name);
+  return idle.length === 0 ? undefined : `its flows ${idle.join(', ')} do not run`;
 }
 
 function parseLine(line: string): LogLine {

@@ -56,7 +56,7 @@ async function open(settings: Settings = {}): Promise<Opened> {
     onDamaged: (key) => damaged.push(key),
     monotonicMs: () => time.ms,
   });
-  const crash = () => store[Symbol.asyncDispose]();
+  const crash = async () => await store[Symbol.asyncDispose]();
   closers.push(crash);
   return { store, outbox, folder, time, damaged, crash };
 }

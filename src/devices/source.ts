@@ -64,6 +64,10 @@ export const sourceFileSchema = z.strictObject({
     .union([z.literal(0), z.literal(1), z.literal(2)])
     .default(1)
     .describe('QoS of the subscription on an external broker.'),
+  delivery: z
+    .enum(['at-least-once', 'at-most-once'])
+    .default('at-least-once')
+    .describe('Whether flows that keep all events keep them over a crash; others never do.'),
   units: z
     .record(z.string(), z.string())
     .default({})

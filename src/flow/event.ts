@@ -27,6 +27,8 @@ export interface FlowEvent {
    * what the device hears without end. Other payloads are whole and leave it unset.
    */
   part?: 'whole' | 'stream';
+  /** It arrived before the node was started, and may have had its result then already. */
+  readonly replayed?: true;
   /** On the monotonic clock: after this moment the result is of no use. */
   readonly deadlineAtMs?: number;
   readonly timing: Timing;
@@ -39,6 +41,7 @@ export type DropReason =
   | 'superseded'
   | 'rate-limited'
   | 'filtered'
+  | 'unpublishable'
   | 'shutdown';
 
 /** How a flow ended for one event. A clip of many windows may have results and still fail. */

@@ -20,6 +20,8 @@ export interface Entry {
   readonly event: FlowEvent;
   /** Called once, when the event is in the queue or has been dropped. */
   accepted(): void;
+  /** Called once, when the work on it begins. */
+  begun?(): void;
 }
 
 export interface EventQueue<E extends Entry> {

@@ -25,6 +25,7 @@ export async function runFlow<E extends Entry>(
 ): Promise<void> {
   await eachConcurrent(queue.take(signal), plan.inFlightMax, async (entry) => {
     const { event } = entry;
+    entry.begun?.();
     event.timing.queueMs += performance.now() - event.receivedAtMs;
     const outcome = isExpired(event) ? expired(event) : await plan.process(event);
     await sink.accept(outcome, entry); // publish, drop or dead letter

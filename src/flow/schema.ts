@@ -39,6 +39,8 @@ const limits = {
     .describe('An event that has no result after this time is dropped and reported.'),
 };
 
+export type FlowDelivery = 'at-least-once' | 'at-most-once';
+
 /** The part of a flow that says which events it takes, and what gives way when there are too many. */
 export const sourceSchema = z.strictObject({
   device: z
@@ -53,6 +55,12 @@ export const sourceSchema = z.strictObject({
     .union([z.literal(0), z.literal(1), z.literal(2)])
     .optional()
     .describe('QoS of the subscription on an external broker.'),
+  delivery: z
+    .enum(['at-least-once', 'at-most-once'])
+    .optional()
+    .describe(
+      'at-least-once: an event of QoS 1 or 2 is on disk before its publisher is acknowledged, and comes again after a crash.',
+    ),
   ...limits,
 });
 

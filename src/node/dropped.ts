@@ -9,7 +9,8 @@ const GATHER_MS = 100;
 
 /** Tells on a flow's `dropped` topic what was given up, by reason. */
 export interface DropReporter {
-  report(event: FlowEvent, reason: DropReason): void;
+  /** `onTold` is called once the report that counts this event has been handed over. */
+  report(event: FlowEvent, reason: DropReason, onTold?: () => void): void;
   /** Publishes what is still gathered. */
   flush(): Promise<void>;
 }
@@ -25,6 +26,7 @@ interface Named {
 interface Gathered {
   count: number;
   readonly events: Named[];
+  readonly told: (() => void)[];
 }
 
 /** Gathers drops and publishes `{flow, reason, count, events}`: the first 256 by name. */
@@ -43,7 +45,7 @@ export function createDropReporter(options: {
     cancel = undefined;
     const reports = [...gathered];
     gathered.clear();
-    for (const [reason, { count, events }] of reports) {
+    for (const [reason, { count, events, told }] of reports) {
       const body = { flow: options.flow, reason, count, ts: Date.now(), events };
       try {
         await options.bus.publish({
@@ -53,6 +55,7 @@ export function createDropReporter(options: {
           retain: false,
           properties: { contentType: 'application/json' },
         });
+        for (const tell of told) tell();
       } catch (error) {
         options.onPublishFailed(error);
       }
@@ -60,13 +63,14 @@ export function createDropReporter(options: {
   }
 
   return {
-    report(event, reason) {
+    report(event, reason, onTold) {
       let entry = gathered.get(reason);
       if (entry === undefined) {
-        entry = { count: 0, events: [] };
+        entry = { count: 0, events: [], told: [] };
         gathered.set(reason, entry);
       }
       entry.count += 1;
+      if (onTold !== undefined) entry.told.push(onTold);
       if (entry.events.length < NAMED_MAX) {
         const { id, device, ts, correlationData } = event;
         entry.events.push({

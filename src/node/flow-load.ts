@@ -7,7 +7,7 @@ import { loadSource, type Source } from '../devices/source.ts';
 import { checkSteps, compileFlow, type Registry } from '../flow/compile.ts';
 import type { PlanParts } from '../flow/plan.ts';
 import type { Keep } from '../flow/queue.ts';
-import { type FlowFile, type FlowSource, flowSchema } from '../flow/schema.ts';
+import { type FlowDelivery, type FlowFile, type FlowSource, flowSchema } from '../flow/schema.ts';
 import {
   type Parsed,
   type Problem,
@@ -30,6 +30,7 @@ export interface FlowIntake {
   readonly queueBytesMax: number;
   readonly payloadBytesMax: number;
   readonly deadlineMs: number | undefined;
+  readonly delivery: FlowDelivery;
 }
 
 /** A flow read and checked, its models opened; not running. */
@@ -133,18 +134,21 @@ async function resolveSource(
   } catch (error) {
     return at('topic', (error as Error).message);
   }
+  const keep = source.keep ?? base.keep;
   return {
     kind: 'ok',
     value: {
       pattern,
       decode: base.decode,
       qos: source.qos ?? base.qos,
-      keep: source.keep ?? base.keep,
+      keep,
       inFlightMax: source.inFlightMax ?? base.inFlightMax,
       queueEventsMax: source.queueEventsMax ?? base.queueEventsMax,
       queueBytesMax: source.queueBytesMax ?? base.queueBytesMax,
       payloadBytesMax: source.payloadBytesMax ?? base.payloadBytesMax,
       deadlineMs: source.deadlineMs ?? base.deadlineMs,
+      // What may give way to a newer event is not worth an fsync, unless the flow says so.
+      delivery: source.delivery ?? (keep === 'all' ? base.delivery : 'at-most-once'),
     },
   };
 }

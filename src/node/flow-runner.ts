@@ -1,18 +1,19 @@
-import type { Bus, Delivery, Subscription } from '../bus/bus.ts';
-import type { FlowEvent } from '../flow/event.ts';
+import type { Bus, Subscription } from '../bus/bus.ts';
 import { createPlan, type Plan } from '../flow/plan.ts';
 import { createEventQueue, type EventQueue } from '../flow/queue.ts';
 import { runFlow, type Sink } from '../flow/run.ts';
 import type { StateStore } from '../flow/state.ts';
 import type { Clock } from '../std/clock.ts';
-import { LedgeError } from '../std/error.ts';
+import type { Journal } from '../store/journal.ts';
+import type { Arrival } from './arrival.ts';
 import { createDropReporter } from './dropped.ts';
+import { createFlowIntake, type FlowIntake } from './flow-intake.ts';
 import type { LoadedFlow } from './flow-load.ts';
 import type { Log } from './log.ts';
-import { createWireSink, resultTopicOf, toEvent, type WireCounts, type WireEntry } from './wire.ts';
+import { createWireSink, resultTopicOf, type WireCounts } from './wire.ts';
 
-/** Devices of these names would publish where the node reports: `.../dropped`, `.../dead-letter`. */
-const RESERVED_DEVICES = new Set(['dropped', 'dead-letter']);
+/** How long a stop waits for the disk, so that publishers are acknowledged what it has. */
+const FLUSH_MS_MAX = 2_000;
 
 export interface RunnerContext {
   readonly bus: Bus;
@@ -21,6 +22,10 @@ export interface RunnerContext {
   /** `ledge/<node>`. */
   readonly base: string;
   readonly state: StateStore;
+  /** What events of at-least-once flows are kept in; without it none are. */
+  readonly journal: Journal | undefined;
+  /** Goes on counting where a flow of this name was stopped before. */
+  readonly counts: WireCounts;
 }
 
 /** A flow at work: its queue, its plan, its subscription. The plan can be swapped while it runs. */
@@ -29,28 +34,32 @@ export interface FlowRunner {
   readonly plan: Plan;
   readonly counts: Readonly<WireCounts>;
   readonly queued: { readonly events: number; readonly bytes: number };
+  /** Begins with what the journal kept, before anything new. Idempotent. */
+  begin(): void;
   /**
    * Lets what is in flight end under the old plan, then goes on with the new one. Nothing is lost;
    * what the devices learned is handed over.
    */
   swap(next: LoadedFlow): Promise<void>;
-  /** Takes nothing new, works off what waits for at most `drainMs`, gives the models back. */
+  /**
+   * Takes nothing new, works off what waits for at most `drainMs`, gives the models back. What is left
+   * then stays in the journal, or is dropped aloud where it has no place there.
+   */
   close(drainMs: number): Promise<void>;
 }
 
 /** One plan at work on the flow's queue. */
 interface Shift {
   readonly plan: Plan;
-  readonly sink: Sink<WireEntry>;
+  readonly sink: Sink<Arrival>;
   /** Begins nothing new; resolves when nothing is in flight. */
   stop(): Promise<void>;
 }
 
 /** Starts a loaded flow. */
 export async function startFlow(first: LoadedFlow, context: RunnerContext): Promise<FlowRunner> {
-  const { bus, clock, log, base, state } = context;
+  const { bus, clock, log, base, state, counts, journal } = context;
   const { name } = first.parts;
-  const counts: WireCounts = { received: 0, results: 0, held: 0, deadLettered: 0, dropped: {} };
   const onPublishFailed = (error: unknown) =>
     log.error('Cannot publish', { error: error instanceof Error ? error.message : String(error) });
   const drops = createDropReporter({
@@ -63,9 +72,22 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
   let loaded = first;
   let queue = openQueue();
   let shift = startShift();
+  // Before the subscription, so that what the journal kept comes first.
+  const intake: FlowIntake = createFlowIntake({
+    bus,
+    journal,
+    counts,
+    log,
+    loaded: () => loaded,
+    offer: (arrival) => queue.offer(arrival),
+    refuse(arrival, error) {
+      const { event } = arrival;
+      void shift.sink.accept({ event, results: [], end: { kind: 'fail', error } }, arrival);
+    },
+  });
   let subscription = await subscribe();
 
-  function openQueue(): EventQueue<WireEntry> {
+  function openQueue(): EventQueue<Arrival> {
     const { keep, queueEventsMax, queueBytesMax } = loaded.intake;
     const limits = { keep, eventsMax: queueEventsMax, bytesMax: queueBytesMax };
     return createEventQueue(limits, (entry, reason) => {
@@ -100,45 +122,7 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
 
   function subscribe(): Promise<Subscription> {
     const { pattern, qos } = loaded.intake;
-    return bus.subscribe(pattern.filter, { qos }, receive);
-  }
-
-  function receive(delivery: Delivery): void {
-    const { message } = delivery;
-    const { pattern, deadlineMs } = loaded.intake;
-    const device = pattern.deviceOf(message.topic);
-    if (device === undefined) {
-      delivery.accept();
-      delivery.settle();
-      return;
-    }
-    counts.received += 1;
-    let accepted = false;
-    const event = toEvent(message, device, deadlineMs);
-    const entry: WireEntry = {
-      event,
-      delivery,
-      qos: message.qos,
-      accepted() {
-        if (!accepted) delivery.accept();
-        accepted = true;
-      },
-    };
-    const refusal = refusalOf(event);
-    if (refusal === undefined) return queue.offer(entry);
-    entry.accepted();
-    void shift.sink.accept({ event, results: [], end: { kind: 'fail', error: refusal } }, entry);
-  }
-
-  function refusalOf({ device, payload }: FlowEvent): LedgeError | undefined {
-    const { payloadBytesMax } = loaded.intake;
-    if (payload.byteLength > payloadBytesMax) {
-      const bytes = payload.byteLength;
-      const text = `The payload has ${bytes} bytes, flow "${name}" takes ${payloadBytesMax}`;
-      return new LedgeError('payload-too-large', text);
-    }
-    if (!RESERVED_DEVICES.has(device)) return undefined;
-    return new LedgeError('value-invalid', `Device "${device}" has the name of a report topic`);
+    return bus.subscribe(pattern.filter, { qos }, intake.receive);
   }
 
   async function swap(next: LoadedFlow): Promise<void> {
@@ -161,18 +145,46 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
   async function close(drainMs: number): Promise<void> {
     await subscription.close();
     const cutOff = new Promise<void>((resolve) => clock.after(drainMs, resolve));
-    await Promise.race([queue.drained(), cutOff]);
+    await Promise.race([drained(), cutOff]);
+    const behind = intake.stop();
     await Promise.race([shift.stop(), cutOff]);
-    const left = { queued: queue.length, inFlight: shift.plan.inFlight };
-    if (left.queued + left.inFlight > 0) log.warn('Stopped before all was worked off', left);
-    for (const entry of queue.clear()) {
-      entry.accepted();
-      counts.dropped.shutdown = (counts.dropped.shutdown ?? 0) + 1;
-      drops.report(entry.event, 'shutdown');
-    }
+    const left = [...queue.clear(), ...behind];
+    giveUp(left);
     await drops.flush();
+    await flushJournal();
     shift.plan.save();
     await shift.plan.close();
+  }
+
+  async function drained(): Promise<void> {
+    await intake.replayed;
+    await queue.drained();
+  }
+
+  /** Accounts for what a stop left in the queue. */
+  function giveUp(left: readonly Arrival[]): void {
+    let kept = 0;
+    for (const arrival of left) {
+      // Acknowledged once the journal has it, now that the queue will not take it.
+      arrival.accepted();
+      if (arrival.comesAgain) {
+        kept += 1;
+        counts.returned += 1;
+        continue;
+      }
+      arrival.settle();
+      counts.dropped.shutdown = (counts.dropped.shutdown ?? 0) + 1;
+      drops.report(arrival.event, 'shutdown');
+    }
+    const { inFlight } = shift.plan;
+    if (left.length + inFlight === 0) return;
+    log.warn('Stopped before all was worked off', { queued: left.length, inFlight, kept });
+  }
+
+  async function flushJournal(): Promise<void> {
+    if (journal === undefined) return;
+    const late = new Promise<void>((resolve) => clock.after(FLUSH_MS_MAX, resolve));
+    await Promise.race([journal.flush().catch(() => undefined), late]);
   }
 
   return {
@@ -183,8 +195,10 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
       return shift.plan;
     },
     counts,
+    begin: intake.begin,
     get queued() {
-      return { events: queue.length, bytes: queue.bytes };
+      const { events, bytes } = intake.behind;
+      return { events: queue.length + events, bytes: queue.bytes + bytes };
     },
     swap,
     close,

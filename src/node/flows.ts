@@ -10,6 +10,7 @@ import { findClash, resultPattern } from './flow-clash.ts';
 import { closeLoaded, type LoadContext, type LoadedFlow, loadFlow } from './flow-load.ts';
 import { type FlowRunner, type RunnerContext, startFlow } from './flow-runner.ts';
 import type { Log } from './log.ts';
+import { createCounts, type WireCounts } from './wire.ts';
 
 /** Flows a node runs at most: each costs some 100 kB and a subscription. */
 const FLOWS_MAX = 256;
@@ -51,7 +52,7 @@ export interface FlowsOptions {
   readonly folder: string;
   readonly stateFolder: string;
   readonly load: LoadContext;
-  readonly runner: Omit<RunnerContext, 'state' | 'log'>;
+  readonly runner: Omit<RunnerContext, 'state' | 'log' | 'counts'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly drainMs: number;
@@ -63,6 +64,13 @@ export interface FlowsOptions {
 export interface Flows extends AsyncDisposable {
   list(): readonly FlowStatus[];
   runners(): readonly FlowRunner[];
+  /** Counts of every flow that ran since the node started, by name. */
+  counts(): ReadonlyMap<string, Readonly<WireCounts>>;
+  /**
+   * Lets the flows take up what the journal kept of them. Called once everything that takes results is
+   * there; flows that start later begin at once.
+   */
+  begin(): void;
   /**
    * These fail with `not-found`; `reload` with `flow-invalid`, the old flow then runs on. What is
    * disabled stays so over restarts and changes of its file, until it is enabled.
@@ -77,6 +85,8 @@ export interface Flows extends AsyncDisposable {
 export async function openFlows(options: FlowsOptions): Promise<Flows> {
   const { clock, log, runner: runnerContext } = options;
   const slots = new Map<string, FlowSlot>();
+  const counts = new Map<string, WireCounts>();
+  let begun = false;
   const disabled = await openKept(DISABLED_FOLDER);
   let last: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
@@ -142,7 +152,9 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
       ...runnerContext,
       log: flowLog(slot),
       state: stateOf(slot),
+      counts: countsOf(slot),
     });
+    if (begun) slot.runner.begin();
     slot.state = 'running';
     log.info('Flow runs', { flow: slot.name, in: loaded.value.intake.pattern.pattern });
     options.onChange('flow-started', slot.name);
@@ -239,6 +251,23 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
     throw new LedgeError('not-found', `There is no flow "${name}"${hint}`);
   }
 
+  function countsOf({ name }: FlowSlot): WireCounts {
+    const known = counts.get(name) ?? createCounts();
+    counts.set(name, known);
+    return known;
+  }
+
+  function begin(): void {
+    begun = true;
+    for (const { runner } of slots.values()) runner?.begin();
+    const { journal } = runnerContext;
+    for (const flow of journal?.flows() ?? []) {
+      if (slots.get(flow)?.runner !== undefined) continue;
+      const { events, bytes } = journal?.count(flow) ?? { events: 0, bytes: 0 };
+      log.warn('The journal keeps events of a flow that does not run', { flow, events, bytes });
+    }
+  }
+
   function flowLog(slot: FlowSlot): Log {
     return log.child({ flow: slot.name });
   }
@@ -304,6 +333,8 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   return {
     list: () => [...slots.values()].map((slot) => statusOf(slot, runnerContext.base)),
     runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
+    counts: () => counts,
+    begin,
     enable: (name) => inTurn(() => enable(slotOf(name))),
     disable: (name) => inTurn(() => disable(slotOf(name))),
     reload: (name) =>

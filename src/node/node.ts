@@ -19,6 +19,7 @@ import { type FlowStatus, type Flows, openFlows } from './flows.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
 import { openBus } from './open-bus.ts';
+import { openKept } from './open-store.ts';
 import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
 
@@ -53,6 +54,7 @@ export async function openNode(
     teardown.add('the inference pool', () => pool[Symbol.asyncDispose]());
     const access = await openNodeAccess(config, log);
     teardown.add('users and rules', () => access[Symbol.dispose]());
+    const { journal } = await openKept(config, { log, teardown });
     const bus = await openBus(config, { base, access, log, teardown });
     const folder = await prepareFlows(config, log);
     const load = {
@@ -64,7 +66,7 @@ export async function openNode(
       folder,
       stateFolder: join(config.data, 'state'),
       load,
-      runner: { bus, clock: systemClock, base },
+      runner: { bus, clock: systemClock, base, journal },
       clock: systemClock,
       log,
       drainMs: config.drainSeconds * 1e3,
@@ -88,6 +90,7 @@ export async function openNode(
     teardown.add('the control topics', () => opened.close());
     // Only now: what a broker kept for the node, and the first client's event, must find the flows.
     await bus.start();
+    flows.begin();
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
     return {

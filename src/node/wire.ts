@@ -1,4 +1,4 @@
-import type { Bus, Delivery, Message, MessageProperties } from '../bus/bus.ts';
+import type { Bus, Message, MessageProperties } from '../bus/bus.ts';
 import { topicProblem } from '../bus/topics.ts';
 import type { DropReason, EventOutcome, FlowEvent, Timing } from '../flow/event.ts';
 import type { Plan } from '../flow/plan.ts';
@@ -8,23 +8,60 @@ import type { Result } from '../flow/value.ts';
 import { LedgeError } from '../std/error.ts';
 import { encodeMsgpack } from '../std/msgpack.ts';
 import type { DropReporter } from './dropped.ts';
+import { eventIdOf } from './event-id.ts';
 
 /** A larger payload is not repeated on the dead-letter topic: it would double what overloads a node. */
 export const DEAD_LETTER_PAYLOAD_BYTES_MAX = 262_144;
 
 /** One event in a queue, with the MQTT side of its story. */
 export interface WireEntry extends Entry {
-  readonly delivery: Delivery;
   readonly qos: 0 | 1 | 2;
+  /** Whether work on it began: it then counts as in flight. */
+  readonly working: boolean;
+  /** Whether it stays in the journal until it is settled. */
+  readonly journaled: boolean;
+  /** Whether it comes again where it is not settled: from the journal, or from another broker. */
+  readonly comesAgain: boolean;
+  /** Called once what became of the event has been handed over. */
+  settle(): void;
 }
 
-/** What the wire counts of one flow. */
+/**
+ * What the wire counts of one flow, since the node started, over reloads and restarts of the flow. An
+ * event counts once, whatever its number of results:
+ * received + replayed = queued + inFlight + emitted + held + dropped + deadLettered + returned.
+ */
 export interface WireCounts {
+  /** Events that came from publishers. */
   received: number;
+  /** Events that came from the journal: taken in before a crash, a stop, or a pause of the flow. */
+  replayed: number;
+  /** Events that are being worked on, or whose outcome is being handed over. */
+  inFlight: number;
+  /** Events with results, all handed over. */
+  emitted: number;
+  /** Results that were published. */
   results: number;
   held: number;
   deadLettered: number;
+  /** Events that went back to where they came from: the journal, or the broker that has them still. */
+  returned: number;
   dropped: Partial<Record<DropReason, number>>;
+}
+
+/** The counts of a flow that has seen nothing yet. */
+export function createCounts(): WireCounts {
+  return {
+    received: 0,
+    replayed: 0,
+    inFlight: 0,
+    emitted: 0,
+    results: 0,
+    held: 0,
+    deadLettered: 0,
+    returned: 0,
+    dropped: {},
+  };
 }
 
 export interface WireOptions {
@@ -40,20 +77,18 @@ export interface WireOptions {
   onPublishFailed(error: unknown): void;
 }
 
-const STARTED = Date.now().toString(36);
-let sequence = 0;
-
-/** An id that no other event of this node has, over restarts too. */
-function nextId(): string {
-  sequence += 1;
-  return `${STARTED}-${sequence.toString(36)}`;
+export interface EventOptions {
+  /** Of the flow: counts from when the node takes the event up, for a replay once more. */
+  readonly deadlineMs: number | undefined;
+  /** Of an event that the journal kept. */
+  readonly replayOf?: { readonly id: string; readonly ts: number };
 }
 
 /** One MQTT message as an event of a flow. */
 export function toEvent(
   message: Message,
   device: string,
-  deadlineMs: number | undefined,
+  { deadlineMs, replayOf }: EventOptions,
 ): FlowEvent {
   const now = performance.now();
   const expiryMs = message.properties?.messageExpiryInterval;
@@ -61,15 +96,17 @@ export function toEvent(
     deadlineMs ?? Infinity,
     expiryMs === undefined ? Infinity : expiryMs * 1e3,
   );
-  const properties = message.properties;
+  const { topic, payload, properties } = message;
+  const ts = replayOf?.ts ?? Date.now();
   return {
-    id: nextId(),
+    id: replayOf?.id ?? eventIdOf(topic, payload, ts),
     device,
-    topic: message.topic,
-    payload: message.payload,
+    topic,
+    payload,
     receivedAtMs: now,
-    ts: Date.now(),
+    ts,
     timing: { queueMs: 0, decodeMs: 0, preprocessMs: 0, inferMs: 0, postprocessMs: 0 },
+    ...(replayOf !== undefined && { replayed: true as const }),
     ...(limitMs < Infinity && { deadlineAtMs: now + limitMs }),
     ...(properties?.contentType !== undefined && { contentType: properties.contentType }),
     ...(properties?.correlationData !== undefined && {
@@ -107,30 +144,43 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
     const { event, results, end } = outcome;
     const published: Promise<void>[] = [];
     const late = event.deadlineAtMs !== undefined && performance.now() > event.deadlineAtMs;
-    if (late && end.kind !== 'fail') {
-      drop(event, 'expired');
-    } else {
+    let fate: Fate = 'expired';
+    if (!late || end.kind === 'fail') {
       for (let index = 0; index < results.length; index += 1) {
         publishResult(outcome, index, entry.qos, published);
       }
-      if (end.kind === 'drop') drop(event, end.reason);
-      else if (end.kind === 'fail' && end.error.code === 'expired') drop(event, 'expired');
-      else if (end.kind === 'fail') published.push(bus.publish(deadLetter(event, end.error)));
-      else if (results.length === 0) counts.held += 1;
+      if (end.kind === 'drop') fate = end.reason;
+      else if (end.kind === 'done') fate = results.length === 0 ? 'held' : 'emitted';
+      else if (end.error.code !== 'expired') {
+        fate = 'deadLettered';
+        published.push(bus.publish(deadLetter(event, end.error)));
+      }
     }
     try {
       await Promise.all(published);
-      entry.delivery.settle();
     } catch (error) {
       options.onPublishFailed(error);
       // An event whose result nobody will ever take must not hold up the acknowledgements behind it.
-      if (isFinal(error)) entry.delivery.settle();
+      fate = fateOf(error, entry);
     }
+    conclude(fate, entry);
   }
 
-  function drop(event: FlowEvent, reason: DropReason): void {
-    counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
-    drops.report(event, reason);
+  /** Counts the event where it belongs, and lets go of it. */
+  function conclude(fate: Fate, entry: WireEntry): void {
+    if (entry.working) counts.inFlight -= 1;
+    if (isCounted(fate)) {
+      counts[fate] += 1;
+      if (fate !== 'returned') entry.settle();
+      return;
+    }
+    counts.dropped[fate] = (counts.dropped[fate] ?? 0) + 1;
+    // In the journal until the report is out; another broker need not wait for that.
+    if (entry.journaled) drops.report(entry.event, fate, () => entry.settle());
+    else {
+      drops.report(entry.event, fate);
+      entry.settle();
+    }
   }
 
   function publishResult(
@@ -169,6 +219,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
         flow,
         device,
         ts,
+        ...(event.replayed && { replayed: true }),
         result,
         ...(model && { model }),
         timing,
@@ -179,6 +230,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
     const { queueMs, decodeMs, preprocessMs, inferMs, postprocessMs, totalMs } = timing;
     return Buffer.from(
       `{"id":"${id}",${flowJson},"device":${JSON.stringify(device)},"ts":${ts},` +
+        (event.replayed ? '"replayed":true,' : '') +
         `"result":${JSON.stringify(result)},${modelJson}"timing":{"queueMs":${queueMs},` +
         `"decodeMs":${decodeMs},"preprocessMs":${preprocessMs},"inferMs":${inferMs},` +
         `"postprocessMs":${postprocessMs},"totalMs":${totalMs}},` +
@@ -194,7 +246,6 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   }
 
   function deadLetter(event: FlowEvent, error: LedgeError): Message {
-    counts.deadLettered += 1;
     const small = event.payload.byteLength <= DEAD_LETTER_PAYLOAD_BYTES_MAX;
     const payload = Buffer.from(
       event.payload.buffer,
@@ -206,6 +257,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
       flow,
       device: event.device,
       ts: event.ts,
+      ...(event.replayed && { replayed: true }),
       error: { code: error.code, message: error.message, context: error.context },
       source: { topic: event.topic },
       payloadBytes: event.payload.byteLength,
@@ -223,9 +275,23 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   return { accept };
 }
 
+/** Where an event ended: in a count of its own, or among the dropped for a reason. */
+type Counted = 'emitted' | 'held' | 'deadLettered' | 'returned';
+type Fate = Counted | DropReason;
+
+function isCounted(fate: Fate): fate is Counted {
+  return fate === 'emitted' || fate === 'held' || fate === 'deadLettered' || fate === 'returned';
+}
+
+function fateOf(error: unknown, { comesAgain }: WireEntry): Fate {
+  if (!(error instanceof LedgeError) || isFinal(error)) return 'unpublishable';
+  if (comesAgain) return 'returned';
+  return error.code === 'closed' ? 'shutdown' : 'overflow';
+}
+
 /** Whether publishing the same once more would fail as well. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof LedgeError) || (!error.retriable && error.code !== 'closed');
+function isFinal(error: LedgeError): boolean {
+  return !error.retriable && error.code !== 'closed';
 }
 
 function timingOf({ timing, receivedAtMs }: FlowEvent): Timing & { totalMs: number } {

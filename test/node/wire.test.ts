@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { Bus, Delivery, Message } from '../../src/bus/bus.ts';
 import type { EventOutcome } from '../../src/flow/event.ts';
 import type { Result } from '../../src/flow/value.ts';
+import { Arrival } from '../../src/node/arrival.ts';
 import { createDropReporter } from '../../src/node/dropped.ts';
-import { createWireSink, resultTopicOf, toEvent, type WireEntry } from '../../src/node/wire.ts';
+import { createCounts, createWireSink, resultTopicOf, toEvent } from '../../src/node/wire.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { LedgeError } from '../../src/std/error.ts';
 
@@ -26,7 +27,7 @@ function wireTo(failure?: LedgeError) {
   };
   const bus = { publish } as unknown as Bus;
   const onPublishFailed = (error: unknown) => failed.push(error);
-  const counts = { received: 0, results: 0, held: 0, deadLettered: 0, dropped: {} };
+  const counts = createCounts();
   const drops = createDropReporter({
     bus,
     flow: 'f',
@@ -51,8 +52,8 @@ function wireTo(failure?: LedgeError) {
   ) {
     let settled = 0;
     const delivery: Delivery = { message: given, accept() {}, settle: () => void settled++ };
-    const event = toEvent(given, 'd', deadlineMs);
-    const entry: WireEntry = { event, delivery, qos: given.qos, accepted() {} };
+    const event = toEvent(given, 'd', { deadlineMs });
+    const entry = new Arrival(event, { qos: given.qos, delivery, kept: true }, () => undefined);
     const results = [{ kind: 'result', result: { n: 1 } }] as const;
     await sink.accept({ event, results: end.kind === 'done' ? results : [], end }, entry);
     return settled;
@@ -127,7 +128,7 @@ test('an error that says expired is a drop as well', async () => {
 test('the shorter of deadline and message expiry counts', () => {
   const limit = (expiry: number | undefined, deadlineMs: number | undefined) => {
     const properties = expiry === undefined ? {} : { messageExpiryInterval: expiry };
-    const { deadlineAtMs, receivedAtMs } = toEvent(message(properties), 'd', deadlineMs);
+    const { deadlineAtMs, receivedAtMs } = toEvent(message(properties), 'd', { deadlineMs });
     return deadlineAtMs === undefined ? undefined : deadlineAtMs - receivedAtMs;
   };
   expect(limit(undefined, undefined)).toBeUndefined();

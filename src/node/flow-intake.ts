@@ -1,0 +1,152 @@
+import type { Bus, Delivery } from '../bus/bus.ts';
+import type { FlowEvent } from '../flow/event.ts';
+import { LedgeError } from '../std/error.ts';
+import type { Journal } from '../store/journal.ts';
+import { Arrival, messageOfRecord, recordOf } from './arrival.ts';
+import type { LoadedFlow } from './flow-load.ts';
+import type { Log } from './log.ts';
+import { toEvent, type WireCounts } from './wire.ts';
+
+/** Devices of these names would publish where the node reports: `.../dropped`, `.../dead-letter`. */
+const RESERVED_DEVICES = new Set(['dropped', 'dead-letter']);
+
+export interface FlowIntakeOptions {
+  readonly bus: Pick<Bus, 'kind'>;
+  /** None where nothing is kept over a crash. */
+  readonly journal: Journal | undefined;
+  readonly counts: WireCounts;
+  readonly log: Log;
+  /** The flow as it is now. */
+  loaded(): LoadedFlow;
+  /** Puts an event into the flow's queue. */
+  offer(arrival: Arrival): void;
+  /** Lays an event with the dead letters at once. */
+  refuse(arrival: Arrival, error: LedgeError): void;
+}
+
+/** Makes events of what arrives for one flow, after those that the journal kept of it. */
+export interface FlowIntake {
+  receive(delivery: Delivery): void;
+  /** Begins with what the journal kept. Idempotent. */
+  begin(): void;
+  /** Events that wait for those of the journal. */
+  readonly behind: { readonly events: number; readonly bytes: number };
+  /** Resolves when the journal's events have been offered, if that has begun. */
+  readonly replayed: Promise<void>;
+  /** Offers no more; gives what still waited for the journal's events. */
+  stop(): Arrival[];
+}
+
+/** Creates a flow's intake; until it begins, what arrives waits behind what the journal has. */
+export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
+  const { bus, journal, counts, log } = options;
+  const flow = options.loaded().parts.name;
+  let stopped = false;
+  /** New events stay behind the old ones: undefined once those have been offered. */
+  const old = journal !== undefined && journal.count(flow).events > 0;
+  let behind: Arrival[] | undefined = old ? [] : undefined;
+  let behindBytes = 0;
+  let replayed: Promise<void> | undefined;
+
+  function begin(): void {
+    if (journal === undefined || !old) return;
+    replayed ??= replay(journal)
+      .catch((error: unknown) => log.error('Cannot replay the journal', { error: String(error) }))
+      .then(letGo);
+  }
+
+  async function replay(from: Journal): Promise<void> {
+    let count = 0;
+    for await (const [place, record] of from.replay(flow)) {
+      if (stopped) return;
+      const { pattern, deadlineMs } = options.loaded().intake;
+      const device = pattern.deviceOf(record.topic);
+      // The flow takes other topics by now; what it took over before is still its own.
+      const message = messageOfRecord(record, Date.now());
+      const event = toEvent(message, device ?? '', { deadlineMs, replayOf: record });
+      counts.replayed += 1;
+      count += 1;
+      await new Promise<void>((resolve) => {
+        const delivery: Delivery = { message, accept: resolve, settle: () => undefined };
+        const arrival = new Arrival(event, { qos: record.qos, delivery }, begun);
+        arrival.keptAt(from, place);
+        take(arrival, device);
+      });
+    }
+    log.info('Replayed what the journal kept', { events: count });
+  }
+
+  function letGo(): void {
+    if (stopped) return;
+    const waiting = behind ?? [];
+    behind = undefined;
+    behindBytes = 0;
+    for (const arrival of waiting) options.offer(arrival);
+  }
+
+  function begun(): void {
+    counts.inFlight += 1;
+  }
+
+  function receive(delivery: Delivery): void {
+    const { message } = delivery;
+    const intake = options.loaded().intake;
+    const device = intake.pattern.deviceOf(message.topic);
+    if (device === undefined) {
+      delivery.accept();
+      delivery.settle();
+      return;
+    }
+    counts.received += 1;
+    const event = toEvent(message, device, intake);
+    const kept = bus.kind === 'external' && message.qos > 0;
+    const arrival = new Arrival(event, { qos: message.qos, delivery, kept }, begun);
+    // Another broker keeps an event until it is settled: to keep it here as well would be twice.
+    if (bus.kind === 'embedded' && message.qos > 0 && intake.delivery === 'at-least-once') {
+      if (journal !== undefined) arrival.keepIn(journal, flow, recordOf(message, event));
+    }
+    take(arrival, device);
+  }
+
+  function take(arrival: Arrival, device: string | undefined): void {
+    const refusal = refusalOf(arrival.event, device);
+    if (refusal !== undefined) {
+      options.refuse(arrival, refusal);
+      arrival.accepted();
+    } else if (behind === undefined || arrival.event.replayed === true) options.offer(arrival);
+    else {
+      behind.push(arrival);
+      behindBytes += arrival.event.payload.byteLength;
+    }
+  }
+
+  function refusalOf({ topic, payload }: FlowEvent, device?: string): LedgeError | undefined {
+    const { payloadBytesMax, pattern } = options.loaded().intake;
+    if (device === undefined) {
+      const text = `The flow takes ${pattern.pattern} by now, the event came on ${topic}`;
+      return new LedgeError('value-invalid', text);
+    }
+    if (payload.byteLength > payloadBytesMax) {
+      const bytes = payload.byteLength;
+      const text = `The payload has ${bytes} bytes, flow "${flow}" takes ${payloadBytesMax}`;
+      return new LedgeError('payload-too-large', text);
+    }
+    if (!RESERVED_DEVICES.has(device)) return undefined;
+    return new LedgeError('value-invalid', `Device "${device}" has the name of a report topic`);
+  }
+
+  return {
+    receive,
+    begin,
+    get replayed() {
+      return replayed ?? Promise.resolve();
+    },
+    get behind() {
+      return { events: behind?.length ?? 0, bytes: behindBytes };
+    },
+    stop() {
+      stopped = true;
+      return behind?.splice(0) ?? [];
+    },
+  };
+}

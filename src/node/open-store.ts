@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import type { Teardown } from '../std/teardown.ts';
+import { openStore } from '../store/database.ts';
+import { type Journal, openJournal } from '../store/journal.ts';
+import type { Store } from '../store/store.ts';
+import type { NodeConfig } from './config.ts';
+import type { Log } from './log.ts';
+
+/** What the node keeps on disk, and the journal in it. */
+export interface Kept {
+  readonly store: Store;
+  readonly journal: Journal;
+}
+
+/** Opens the store under the data folder, whatever state it is in, and says what became of it. */
+export async function openKept(
+  config: Pick<NodeConfig, 'data' | 'journal'>,
+  { log, teardown }: { readonly log: Log; readonly teardown: Teardown },
+): Promise<Kept> {
+  const { sync, batchMs, eventsMax, bytesMax } = config.journal;
+  const store = await openStore({
+    folder: join(config.data, 'store'),
+    sync,
+    batchMs,
+    onQuarantined: ({ path, reason }) =>
+      log.error('Set aside what was damaged in the store', { path, reason }),
+  });
+  teardown.add('the store', () => store[Symbol.asyncDispose]());
+  store.onState((state) => {
+    if (state === 'open') log.warn('The disk takes writes again', { folder: config.data });
+    else {
+      log.error('The disk takes no writes: publishers of QoS 1 and 2 are held back', {
+        folder: config.data,
+        error: store.problem?.message ?? '',
+      });
+    }
+  });
+  const journal = await openJournal(store, {
+    eventsMax,
+    bytesMax,
+    gatherMs: sync === 'always' ? 0 : batchMs,
+    onDamaged: (key, error) =>
+      log.error('Set aside an entry of the journal that cannot be read', {
+        key,
+        error: String(error),
+      }),
+  });
+  return { store, journal };
+}

@@ -37,15 +37,22 @@ export interface NextAttempt {
   readonly reason: 'backoff' | 'fallback' | 'credentials';
 }
 
+/** What is not left to the attempts. */
+export interface AttemptsOptions {
+  /** The one version to speak. */
+  readonly only?: '5' | '3.1.1' | undefined;
+  readonly backoffMsMax?: number | undefined;
+}
+
 /**
  * Decides how to come back to a broker: exponential backoff with jitter from half to all of it, and
  * MQTT 3.1.1 where the broker refuses MQTT 5. A broker that says so is believed for good; one that only
  * hung up on a CONNECT is asked again with the other version each time, after a few attempts where it
- * spoke MQTT 5 before. `only` keeps to one version.
+ * spoke MQTT 5 before.
  */
 export function createAttempts(
   random: () => number,
-  only?: '5' | '3.1.1',
+  { only, backoffMsMax = RECONNECT_MS_MAX }: AttemptsOptions = {},
 ): { after(end: AttemptEnd): NextAttempt } {
   let version: ProtocolVersion = only === '3.1.1' ? 4 : 5;
   let believed = only !== undefined;
@@ -60,7 +67,7 @@ export function createAttempts(
   }
 
   function backoff(): NextAttempt {
-    const delayMs = wait(RECONNECT_MS_MIN, RECONNECT_MS_MAX, failures);
+    const delayMs = wait(Math.min(RECONNECT_MS_MIN, backoffMsMax), backoffMsMax, failures);
     failures += 1;
     return { version, delayMs, reason: 'backoff' };
   }

@@ -52,6 +52,8 @@ export interface ClientOptions {
   readonly protocol?: '5' | '3.1.1';
   /** A dead connection is noticed within 1.5 times this. Default 30. */
   readonly keepaliveSeconds?: number;
+  /** Longest wait before a broker is tried again. Default 30,000. */
+  readonly backoffMsMax?: number;
   /** A broker that does not answer a CONNECT by then is tried again. Default 10. */
   readonly connectSeconds?: number;
   /**

@@ -214,7 +214,10 @@ function createLink(
   place: BrokerAddress,
   inbound: Inbound,
 ): { readonly mqtt: MqttClient; readonly link: Link } {
-  const attempts = createAttempts(Math.random, options.protocol);
+  const attempts = createAttempts(Math.random, {
+    only: options.protocol,
+    backoffMsMax: options.backoffMsMax,
+  });
   const link: Link = {
     gate: undefined,
     connackCode: undefined,

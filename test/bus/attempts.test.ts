@@ -63,8 +63,8 @@ test('a broker that spoke MQTT 5 keeps it over five hang-ups', () => {
 });
 
 test('a version that was asked for is the only one', () => {
-  const old = createAttempts(() => 1, '3.1.1');
+  const old = createAttempts(() => 1, { only: '3.1.1' });
   expect([hungUp, accepted, hungUp].map((end) => old.after(end).version)).toEqual([4, 4, 4]);
-  const modern = createAttempts(() => 1, '5');
+  const modern = createAttempts(() => 1, { only: '5' });
   expect(modern.after({ opened: true, connackCode: 0x84 }).version).toBe(5);
 });

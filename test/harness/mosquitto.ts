@@ -13,6 +13,9 @@ export interface Mosquitto {
   stop(): Promise<void>;
   /** Starts it again on the same port, with nothing left in memory. */
   start(): Promise<void>;
+  /** Stops it in its tracks: connections stay open, and nobody answers. */
+  freeze(): void;
+  thaw(): void;
   /** Stops it and removes its files. */
   remove(): Promise<void>;
 }
@@ -75,6 +78,8 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     url: `mqtt://127.0.0.1:${port}`,
     start,
     stop,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
     async remove() {
       await stop();
       await rm(folder, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
 import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
+import type { Store } from '../store/store.ts';
 import type { Access } from './access/access.ts';
 import { keepGrantedOnly } from './access/broker-hooks.ts';
 import { createDoor, type Door } from './access/door.ts';
@@ -10,8 +11,8 @@ import { type BrokerLimits, DEFAULT_LIMITS } from './access/limits.ts';
 import { type Peer, peerOf } from './access/peer.ts';
 import type { DoorClient } from './access/visitor.ts';
 import { boundBacklog } from './backlog.ts';
-import type { Bus, BusState, Message } from './bus.ts';
-import { receivePublish } from './client-publish.ts';
+import type { Bus, BusState } from './bus.ts';
+import { type PublishWay, receivePublish } from './client-publish.ts';
 import { drain } from './drain.ts';
 import { type Entrances, openEntrances, type TlsEntrance } from './entrances.ts';
 import { gatherWrites } from './gather.ts';
@@ -20,11 +21,14 @@ import { createGuard } from './guard/guard.ts';
 import { INBOUND_ALIASES_MAX } from './guard/inbound-aliases.ts';
 import type { InnerClient } from './guard/inner-client.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
-import { boundKeeping } from './keeping.ts';
-import { fieldsOf, grantedQos, messageOf } from './packet.ts';
-import { retainedMatches } from './retained.ts';
+import { type OwnWay, publishLeftWill, publishOwn } from './own-publish.ts';
+import { grantedQos, messageOf } from './packet.ts';
+import type { SessionClient } from './persistence/session.ts';
+import { SESSION_LIMITS, type SessionLimits } from './persistence/session-limits.ts';
+import { openSessions, type SessionCounts, type Sessions } from './persistence/sessions.ts';
+import { retainedFor } from './retained.ts';
 import { createRouter } from './router.ts';
-import { checkFilter, checkTopic, TOPIC_BYTES_MAX } from './topics.ts';
+import { checkFilter, TOPIC_BYTES_MAX } from './topics.ts';
 import { acceptWebSockets, type WebSocketOptions } from './websocket.ts';
 
 /** A camera's largest still frame stays well below; more would only fill memory. */
@@ -41,10 +45,6 @@ const DRAIN_MS_MAX = 1_000;
 const FAREWELL_MS_MAX = 250;
 /** A dead device is noticed within one and a half of these; a client of MQTT 5 is told. */
 const KEEP_ALIVE_SECONDS_MAX = 60;
-/** A day: a session that nobody resumes by then is given up. */
-const SESSION_SECONDS_MAX = 24 * 60 * 60;
-/** Sessions of absent clients that are kept at the same time. */
-const SESSIONS_KEPT_MAX = 1_000;
 
 /** How the node's own broker is opened. */
 export interface BrokerOptions {
@@ -62,6 +62,10 @@ export interface BrokerOptions {
   readonly limits?: Partial<BrokerLimits>;
   /** A second listener, with TLS. */
   readonly tls?: TlsEntrance;
+  /** Keeps sessions, retained messages and wills over restarts. The caller closes it after the broker. */
+  readonly store?: Store;
+  /** What is kept for clients, at most. Default: as in persistence/session-limits.ts. */
+  readonly sessions?: Partial<SessionLimits>;
   /**
    * `later`: the port is taken, and clients that connect wait until `start` is called, so that the node
    * can subscribe before their first message. Default `now`.
@@ -80,6 +84,8 @@ export interface EmbeddedBus extends Bus {
   readonly tlsAddress: string | undefined;
   /** Clients that are connected now. */
   readonly connections: number;
+  /** What is kept for clients, and what of it was lost. */
+  readonly sessions: SessionCounts;
   /** Lets clients in, where the broker was opened with `start: 'later'`. Idempotent. */
   start(): Promise<void>;
   /** Takes MQTT over WebSocket from a web server; returns how to stop taking more. */
@@ -101,6 +107,7 @@ export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedB
     tell: (text, cause) => options.onProblem?.(new LedgeError('closed', text, { cause })),
   }).catch(async (error: unknown) => {
     await closeAedes(inner.aedes);
+    await inner.sessions[Symbol.asyncDispose]();
     throw error;
   });
   const stops: Array<() => void> = [entrances.stop, inner.door.close];
@@ -122,6 +129,8 @@ interface BusParts extends OpenedAedes {
 
 function createBus(parts: BusParts, place: Entrances & { readonly host: string }): EmbeddedBus {
   const { aedes, attach, begin, connections, door, intake, payloadBytesMax, stops } = parts;
+  const { sessions } = parts;
+  const way: OwnWay = { aedes, intake, sessions, payloadBytesMax };
   const { host, port, address, tlsAddress } = place;
   const listeners = new Set<(state: BusState) => void>();
   let closing: Promise<void> | undefined;
@@ -131,6 +140,7 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
     await drain(connections, DRAIN_MS_MAX);
     await closeAedes(aedes);
     await seeOff(connections, FAREWELL_MS_MAX);
+    await sessions[Symbol.asyncDispose]();
     for (const tell of listeners) tell('offline');
   }
 
@@ -143,6 +153,9 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
     get connections() {
       return connections.size;
     },
+    get sessions() {
+      return sessions.counts();
+    },
     start: async () => begin(),
     onState(tell) {
       listeners.add(tell);
@@ -150,13 +163,13 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
     },
     publish(message) {
       if (closing !== undefined) return Promise.reject(closedError('publish', message.topic));
-      return publishOwn({ aedes, intake, payloadBytesMax }, message);
+      return publishOwn(way, message);
     },
     async subscribe(filter, how, handler) {
       checkFilter(filter);
       if (closing !== undefined) throw closedError('subscribe', filter);
       const stop = intake.add(filter, how.qos, handler);
-      for (const packet of await retainedMatches(aedes, filter)) {
+      for (const packet of retainedFor(sessions, filter)) {
         const qos = grantedQos(packet.qos, how.qos);
         handler(new LocalDelivery(messageOf(packet, { qos, retain: true }), nothing));
       }
@@ -186,6 +199,7 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
 
 interface OpenedAedes {
   readonly aedes: Aedes;
+  readonly sessions: Sessions;
   readonly door: Door;
   readonly limits: BrokerLimits;
   /** The one place where a client's bytes come in. */
@@ -211,14 +225,23 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       tell('overflow', `Closed the connection of ${nameOf(client)}: it reads too slowly`),
   });
   const packetBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
+  const sessions = await openSessions({
+    ...{ store: options.store, limits: options.sessions, clock: systemClock },
+    tell: (text) => tell('overflow', text),
+    publishWill: (will) => publishLeftWill(aedes, way, will),
+    mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),
+  });
+  const way: PublishWay = { sessions, intake, door, turns: createIntake() };
+  const { expirySecondsMax, sessionsMax } = { ...SESSION_LIMITS, ...options.sessions };
   const aedes = await Aedes.createBroker({
     mq: router,
+    persistence: sessions.library,
     maximumPacketSize: packetBytesMax,
     receiveMaximum: limits.inflightMax,
     topicAliasMaximum: INBOUND_ALIASES_MAX,
     responseInformation: responseTopicOf,
-    sessionExpiryIntervalLimit: SESSION_SECONDS_MAX,
-    pendingSessionsLimit: SESSIONS_KEPT_MAX,
+    sessionExpiryIntervalLimit: expirySecondsMax,
+    pendingSessionsLimit: sessionsMax,
     connectTimeout: limits.connectTimeoutMs,
     authenticate: (client, username, password, done) =>
       door.logIn(asDoorClient(client), { username, password: password?.toString() }, done),
@@ -228,12 +251,15 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
         guard.answered(client, packet, error);
         done(error);
       };
-      receivePublish({ broker: aedes, intake, door }, { client: from, packet, done: answer });
+      receivePublish(way, { client: from, packet, done: answer });
     },
     authorizeSubscribe: (client, subscription, done) =>
       done(null, door.maySubscribe(asDoorClient(client), subscription) ? subscription : null),
-    authorizeForward: (client, packet) =>
-      door.mayReceive(asDoorClient(client), packet.topic) && fits(client, packet) ? packet : null,
+    authorizeForward: (client, packet) => {
+      const to = asDoorClient(client);
+      const mine = sessions.forward(to, packet) !== null && door.mayReceive(to, packet.topic);
+      return mine && fits(client, packet) ? packet : null;
+    },
   });
   const guard = createGuard(aedes, {
     router,
@@ -248,7 +274,6 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   });
   keepGrantedOnly(aedes, door);
   aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
-  boundKeeping(aedes, (text) => tell('overflow', text));
   aedes.on('clientError', (client, cause) => {
     // The door tells of refused logins itself, and not of each.
     if ('returnCode' in cause) return;
@@ -269,6 +294,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
 
   return {
     aedes,
+    sessions,
     door,
     limits,
     connections,
@@ -288,6 +314,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       const first = waiting ?? [];
       waiting = undefined;
       for (const admitOne of first) admitOne();
+      sessions.begin();
     },
   };
 }
@@ -301,42 +328,14 @@ function responseTopicOf({ id }: Client): string | undefined {
   return /[+#/]/.test(id) ? undefined : `reply/${id}`;
 }
 
-/** Routes one of the node's own messages to clients and to the node's own subscribers. */
-async function publishOwn(
-  { aedes, intake, payloadBytesMax }: Pick<BusParts, 'aedes' | 'intake' | 'payloadBytesMax'>,
-  message: Message,
-): Promise<void> {
-  const { topic, payload } = message;
-  checkTopic(topic);
-  if (payload.byteLength > payloadBytesMax) {
-    const text = `Cannot publish on "${topic}": the payload has ${payload.byteLength} bytes`;
-    const context = { topic, bytes: payload.byteLength, bytesMax: payloadBytesMax };
-    throw new LedgeError('payload-too-large', `${text}, at most ${payloadBytesMax} are allowed`, {
-      context,
-    });
-  }
-  const fields = fieldsOf(message);
-  const taken = intake.wants(topic)
-    ? new Promise<void>((resolve) => intake.takeOwn(fields, resolve))
-    : undefined;
-  await new Promise<void>((resolve, reject) => {
-    aedes.publish({ cmd: 'publish', dup: false, ...fields }, (cause) => {
-      if (cause === undefined || cause === null) resolve();
-      else
-        reject(new LedgeError('internal', `Cannot route "${topic}": ${cause.message}`, { cause }));
-    });
-  });
-  await taken;
-}
-
 function closedError(action: 'publish' | 'subscribe', what: string): LedgeError {
   const text = action === 'publish' ? `publish on "${what}"` : `subscribe to "${what}"`;
   return new LedgeError('closed', `Cannot ${text}: the broker is closed`);
 }
 
-/** The library's types leave out what the door reads of a client. */
-function asDoorClient(client: Client): DoorClient & { readonly version?: number | null } {
-  return client as unknown as DoorClient & { readonly version?: number | null };
+/** The library's types leave out what the door and the sessions read of a client. */
+function asDoorClient(client: Client): DoorClient & SessionClient {
+  return client as unknown as DoorClient & SessionClient;
 }
 
 function nameOf(client: object): string {

@@ -7,6 +7,12 @@ export interface RoutedPacket {
 
 type Deliver = (packet: RoutedPacket, done: () => void) => void;
 
+/** The message that is being routed, and the subscription whose turn it is. */
+export interface Routing {
+  readonly packet: RoutedPacket;
+  readonly filter: string;
+}
+
 /**
  * Routes packets to the broker's clients: the `mq` of aedes. A slow client never holds up the others:
  * `emit` calls back at once, and what waits for that client is bounded where it is written.
@@ -16,26 +22,36 @@ export interface Router {
   removeListener(filter: string, deliver: Deliver, done?: () => void): Router;
   emit(packet: RoutedPacket, done?: (error?: Error) => void): Router;
   close(done: () => void): Router;
-  /**
-   * What aedes keeps per client to send a message once for overlapping subscriptions. Its own form
-   * compares running numbers, and loses a message that a later one overtook; this one only compares
-   * within one routed packet.
-   */
-  duplicatesFor(brokerId: string): Record<string, number>;
+  /** Set while `emit` calls a subscription. */
+  readonly routing: Routing | undefined;
+  /** Runs once, when every subscription of the message that is being routed was called. */
+  afterwards(run: () => void): void;
+}
+
+interface Listener {
+  readonly filter: string;
+  readonly deliver: Deliver;
 }
 
 /** Creates the router of one broker. */
 export function createRouter(): Router {
-  const index = createFilterIndex<Deliver>();
+  const index = createFilterIndex<Listener>();
   const added = new Map<Deliver, Map<string, () => void>>();
-  let emission = 0;
+  let routing: { packet: RoutedPacket; filter: string } | undefined;
+  let after: Array<() => void> = [];
   let closed = false;
 
   const router: Router = {
+    get routing() {
+      return routing;
+    },
+    afterwards(run) {
+      after.push(run);
+    },
     on(filter, deliver, done) {
       const filters = added.get(deliver) ?? new Map<string, () => void>();
       added.set(deliver, filters);
-      if (!filters.has(filter)) filters.set(filter, index.add(filter, deliver));
+      if (!filters.has(filter)) filters.set(filter, index.add(filter, { filter, deliver }));
       if (done !== undefined) setImmediate(done);
       return router;
     },
@@ -52,8 +68,18 @@ export function createRouter(): Router {
         done?.(new Error('the router is closed'));
         return router;
       }
-      emission += 1;
-      for (const deliver of index.match(packet.topic)) deliver(packet, nothing);
+      const now = { packet, filter: '' };
+      routing = now;
+      for (const { filter, deliver } of index.match(packet.topic)) {
+        now.filter = filter;
+        deliver(packet, nothing);
+      }
+      routing = undefined;
+      if (after.length > 0) {
+        const runs = after;
+        after = [];
+        for (const run of runs) run();
+      }
       done?.();
       return router;
     },
@@ -61,19 +87,6 @@ export function createRouter(): Router {
       closed = true;
       setImmediate(done);
       return router;
-    },
-    duplicatesFor(brokerId) {
-      let seenIn = 0;
-      let counter = 0;
-      return Object.defineProperty({}, brokerId, {
-        get: () => (seenIn === emission ? counter : 0),
-        set(value: number) {
-          seenIn = emission;
-          counter = value;
-        },
-        enumerable: true,
-        configurable: true,
-      });
     },
   };
   return router;

@@ -269,54 +269,6 @@ describe('limits', () => {
   });
 });
 
-describe('packets that end a bare aedes', () => {
-  const subscribeTo = (topic: string): Packet => ({
-    cmd: 'subscribe',
-    messageId: 1,
-    subscriptions: [{ topic, qos: 0 }],
-  });
-
-  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
-    'client id %s is refused',
-    async (clientId) => {
-      const bad = await openRawClient({ port: bus.port, connect: 'none' });
-      const connect = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4 } as const;
-      bad.sendBytes(generate({ ...connect, clientId, clean: true, keepalive: 0 }));
-      await bad.closed;
-      await openRawClient({ port: bus.port });
-    },
-  );
-
-  test.each(['constructor', '__proto__'])('filter %s is refused', async (filter) => {
-    const bad = await openRawClient({ port: bus.port });
-    bad.send(subscribeTo(filter));
-    await bad.closed;
-    await openRawClient({ port: bus.port });
-  });
-
-  const sessionTwice = [0x11, 0, 0, 0, 60, 0x11, 0, 0, 0, 60];
-  const hostile: ReadonlyArray<[string, 'connected' | 'new', number[]]> = [
-    [
-      'a Session Expiry twice in CONNECT',
-      'new',
-      [0x10, 24, 0, 4, 77, 81, 84, 84, 5, 2, 0, 0, 10, ...sessionTwice, 0, 1, 97],
-    ],
-    ['a Session Expiry twice in DISCONNECT', 'connected', [0xe0, 12, 0, 10, ...sessionTwice]],
-    ['a Response Topic that is cut off', 'connected', [0x30, 8, 0, 1, 97, 3, 0x08, 0, 200, 1]],
-    ['an unknown property', 'connected', [0x30, 8, 0, 1, 97, 3, 0x7f, 0, 1, 1]],
-    ['no MQTT at all', 'new', [...Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
-    ['a length of five bytes', 'connected', [0x30, 255, 255, 255, 255, 127]],
-  ];
-  test.each(hostile)('%s closes that connection only', async (_, when, bytes) => {
-    const how = when === 'new' ? ('none' as const) : {};
-    const bad = await openRawClient({ port: bus.port, connect: how });
-    bad.sendBytes(Uint8Array.from(bytes));
-    await bad.closed;
-    await openRawClient({ port: bus.port, clientId: 'good' });
-    expect(problems.length).toBeGreaterThan(0);
-  });
-});
-
 describe('closing', () => {
   test('what was published for a client still reaches it', async () => {
     const reader = await openRawClient({ port: bus.port });

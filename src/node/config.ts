@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
 import { journalField } from './config-journal.ts';
+import { uplinkField } from './config-uplink.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
 export const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/;
@@ -54,6 +55,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('Where and how models run.'),
   journal: journalField,
+  uplink: uplinkField,
   health: z
     .strictObject({
       intervalSeconds: z.number().min(0.1).max(3600).default(30).describe('Pace of bridge/health.'),

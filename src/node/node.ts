@@ -20,6 +20,7 @@ import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
 import { openBus } from './open-bus.ts';
 import { openKept } from './open-store.ts';
+import { openNodeUplink } from './open-uplink.ts';
 import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
 
@@ -54,8 +55,10 @@ export async function openNode(
     teardown.add('the inference pool', () => pool[Symbol.asyncDispose]());
     const access = await openNodeAccess(config, log);
     teardown.add('users and rules', () => access[Symbol.dispose]());
-    const { journal } = await openKept(config, { log, teardown });
+    const { store, journal } = await openKept(config, { log, teardown });
     const bus = await openBus(config, { base, access, log, teardown });
+    // Before the flows, so that it takes their results; closed after them.
+    const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     const folder = await prepareFlows(config, log);
     const load = {
       stages: createStages({ predict: createPredict(pool) }),
@@ -90,6 +93,7 @@ export async function openNode(
     teardown.add('the control topics', () => opened.close());
     // Only now: what a broker kept for the node, and the first client's event, must find the flows.
     await bus.start();
+    uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });

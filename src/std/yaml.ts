@@ -90,7 +90,8 @@ function readQuickly(text: string, lineCounter: LineCounter): Read {
   Error.stackTraceLimit = 0;
   try {
     // The library compares every two keys of a map: a large one would hold the thread for minutes.
-    const options = { lineCounter, prettyErrors: false, uniqueKeys: false };
+    const quiet = { prettyErrors: false, logLevel: 'error' } as const;
+    const options = { ...quiet, lineCounter, uniqueKeys: false };
     const document = parseDocument(text, options);
     const errors = document.errors.length > 0 ? document.errors : repeatedKeys(document);
     if (errors.length > 0) return { kind: 'errors', errors };

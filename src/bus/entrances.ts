@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Access } from './access/access.ts';
 import type { Door } from './access/door.ts';
-import { type Peer, peerName, peerOf } from './access/peer.ts';
+import { type Peer, peerOf } from './access/peer.ts';
 import type { TlsMaterial } from './access/tls.ts';
 import { listen, listenTls } from './listen.ts';
 
@@ -26,7 +26,6 @@ export interface EntranceOptions {
   readonly handshakeTimeoutMs: number;
   readonly door: Door;
   readonly attach: (stream: Duplex, peer: Peer) => void;
-  readonly tell: (message: string, cause: unknown) => void;
 }
 
 /** Where clients connect, and how to take no more of them. */
@@ -64,8 +63,7 @@ export async function openEntrances(options: EntranceOptions): Promise<Entrances
     handshakeTimeoutMs,
     enter: (socket) => door.enter(socket, peerOf(socket)),
     onSocket: (socket) => attach(socket, peerOf(socket, tls.identity)),
-    onFailed: (socket, error) =>
-      options.tell(`No TLS connection with ${peerName(peerOf(socket))}: ${error.message}`, error),
+    onFailed: (socket, error) => door.failed(peerOf(socket), error.message),
   }).catch((error: unknown) => {
     plain.server.close();
     throw error;

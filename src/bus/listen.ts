@@ -57,7 +57,11 @@ export async function listenTls(
   server.prependListener('connection', (socket: Socket) => {
     if (!options.enter(socket)) socket.destroy();
   });
-  server.on('tlsClientError', (error, socket) => options.onFailed(socket, error));
+  server.on('tlsClientError', (error, socket) => {
+    options.onFailed(socket, error);
+    // Node leaves a socket open whose handshake failed or took too long.
+    socket.destroy();
+  });
   server.on('secureConnection', (socket: TLSSocket) => {
     const presented = Object.keys(socket.getPeerCertificate()).length > 0;
     if (clientCertificate !== 'none' && presented && !socket.authorized) {

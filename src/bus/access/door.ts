@@ -39,6 +39,8 @@ export interface Judged {
 export interface Door {
   /** Counts a connection of an address; false where it has too many. */
   enter(stream: Duplex, peer: Peer): boolean;
+  /** Tells of a TLS connection that did not come about. */
+  failed(peer: Peer, problem: string): void;
   /** Says whose connection the library's client is. */
   bind(client: DoorClient, peer: Peer): void;
   /** Calls with an error that carries the CONNACK code, or null and true. */
@@ -81,6 +83,12 @@ export function createDoor(options: DoorOptions): Door {
   const stop = access?.onChange(() => recheck(hall));
   return {
     enter: createCounter(limits.connectionsPerAddressMax, say),
+    failed(peer, problem) {
+      say(
+        `tls ${addressKey(peer.address)}`,
+        `No TLS connection with ${peerName(peer)}: ${problem}`,
+      );
+    },
     bind(client, peer) {
       const pace = createPace(limits.publishesPerSecondMax, clock);
       const rules = access === undefined ? 'all' : undefined;

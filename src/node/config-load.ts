@@ -22,7 +22,7 @@ export interface ConfigSources {
 const OTHER_VARIABLES = new Set(['LEDGE_CONFIG']);
 
 /** Fields that hold a secret: given by a variable only, as its text stands, and never repeated. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['broker.password']);
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['broker.password', 'uplink.password']);
 
 /** Reads the configuration. Fails with `config-invalid`, all problems in its context and message. */
 export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {

@@ -104,7 +104,6 @@ export async function openBroker(options: BrokerOptions = {}): Promise<EmbeddedB
     ...{ host, port, tls: options.tls, access: options.access },
     ...{ door: inner.door, attach: inner.attach },
     handshakeTimeoutMs: inner.limits.handshakeTimeoutMs,
-    tell: (text, cause) => options.onProblem?.(new LedgeError('closed', text, { cause })),
   }).catch(async (error: unknown) => {
     await closeAedes(inner.aedes);
     await inner.sessions[Symbol.asyncDispose]();

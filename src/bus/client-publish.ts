@@ -3,27 +3,25 @@ import type { Door } from './access/door.ts';
 import type { DoorClient } from './access/visitor.ts';
 import type { Intake } from './intake.ts';
 import type { PublishFields } from './packet.ts';
+import type { SessionClient } from './persistence/session.ts';
+import type { Sessions } from './persistence/sessions.ts';
 import { topicProblem } from './topics.ts';
 
 /** A message that the broker's library asks about. */
 export interface FromClient {
   /** null: the will of a client of an earlier life of the broker. */
-  readonly client: (DoorClient & { readonly version?: number | null }) | null;
+  readonly client: (DoorClient & SessionClient) | null;
   readonly packet: PublishFields & AskedPublish;
   readonly done: (error?: Error | null) => void;
 }
 
-/** The part of the broker's library that its types leave out. */
-interface IncomingStore {
-  /** Rejects where no exchange is open under the packet's message id. */
-  incomingGetPacket(client: object, packet: object): Promise<unknown>;
-}
-
-/** Where a client's message goes: past the door, and to the node first. */
+/** Where a client's message goes: past the door, to the node first, then to those who subscribed. */
 export interface PublishWay {
-  readonly broker: object;
   readonly door: Door;
   readonly intake: Intake;
+  readonly sessions: Sessions;
+  /** Keeps each client's messages in order while some of them wait for the disk. */
+  readonly turns: Pick<Intake, 'hold'>;
 }
 
 /** Asks the door about a client's message before the node or anyone else gets it. */
@@ -52,26 +50,55 @@ export function receivePublish(way: PublishWay, from: FromClient): void {
 }
 
 /**
- * Gives a client's message to the node first. The broker acknowledges and routes it when `done` is
- * called, and reads on from that client only then: this is what holds a publisher back.
+ * Gives a client's message to the node first, then to the sessions. The broker acknowledges and routes
+ * it when `done` is called, and reads on from that client only then: this is what holds a publisher
+ * back.
  */
-function giveToNode({ broker, intake }: PublishWay, { client, packet, done }: FromClient): void {
+function giveToNode(way: PublishWay, from: FromClient): void {
+  const { intake, sessions } = way;
+  const { client, packet, done } = from;
   const wrong = packet.topic.startsWith('$SYS/') ? 'it is reserved' : topicProblem(packet.topic);
   if (wrong !== undefined) {
     done(new Error(`topic ${JSON.stringify(packet.topic.slice(0, 200))} is refused: ${wrong}`));
     return;
   }
-  const goOn = () => done(null);
-  const from = client ?? packet;
-  if (packet.qos < 2 || client === null || packet.messageId === undefined) {
-    intake.take(from, packet, goOn);
+  const sender = client ?? packet;
+  if (packet.qos === 0) {
+    intake.take(sender, packet, () => done(null));
     return;
   }
   // [MQTT-4.3.3-10] A PUBLISH sent again while its exchange is open is the same message.
-  const place = intake.hold(from, goOn);
-  const { persistence } = broker as { readonly persistence: IncomingStore };
-  persistence.incomingGetPacket(client, packet).then(
-    () => place.release(),
-    () => place.give(packet),
-  );
+  const before = client !== null && packet.qos === 2 ? sessions.receive(client, packet) : undefined;
+  if (before === undefined) intake.take(sender, packet, () => keepInTurn(way, from));
+  else intake.hold(sender, () => waitInTurn(way, from, before)).release();
+}
+
+/** Answers a message that is here already once its first copy has its place. */
+function waitInTurn({ turns }: PublishWay, from: FromClient, before: Promise<void>): void {
+  const place = turns.hold(from.client ?? from.packet, () => from.done(null));
+  void before.then(place.release);
+}
+
+/** Answers a message once the sessions have it, which takes time only where one of them is on disk. */
+function keepInTurn({ turns, sessions }: PublishWay, { client, packet, done }: FromClient): void {
+  let failure: Error | undefined;
+  const place = turns.hold(client ?? packet, () => {
+    if (failure === undefined) {
+      done(null);
+      return;
+    }
+    // Not acknowledged, it comes again; an answer with a reason would be the end of it.
+    if (client !== null) sessions.unreceive(client, packet);
+    client?.conn.destroy();
+    done(failure);
+  });
+  const kept = sessions.keep(packet, client ?? undefined);
+  if (kept === undefined) {
+    place.release();
+    return;
+  }
+  kept.then(place.release, (error: Error) => {
+    failure = error;
+    place.release();
+  });
 }

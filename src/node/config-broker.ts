@@ -1,4 +1,10 @@
 import { LIMIT_NOTES, type LimitNote } from '../bus/access/limits.ts';
+import {
+  EXPIRY_SECONDS_MOST,
+  OVERFLOWS,
+  QUEUE_MESSAGES_MOST,
+  SESSION_LIMITS,
+} from '../bus/persistence/session-limits.ts';
 import { z } from '../std/schema.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -42,6 +48,53 @@ const tlsSchema = z.strictObject({
     .describe(
       "`common-name`: the certificate's CN is the user name, and no password is asked for.",
     ),
+});
+
+const MINUTE_SECONDS = 60;
+
+const sessionSchema = z.strictObject({
+  queueMessagesMax: z
+    .int()
+    .min(1)
+    .max(QUEUE_MESSAGES_MOST)
+    .default(SESSION_LIMITS.queueMessagesMax)
+    .describe('Messages of QoS 1 and 2 that wait for one client, or for its acknowledgement.'),
+  queueBytesMax: z
+    .int()
+    .min(1024)
+    .default(SESSION_LIMITS.queueBytesMax)
+    .describe('Their bytes; two of the largest messages should fit.'),
+  overflow: z
+    .enum(OVERFLOWS)
+    .default(SESSION_LIMITS.overflow)
+    .describe('What gives way in a full session; `disconnect-session` ends it with all it has.'),
+  expirySecondsMax: z
+    .int()
+    .min(MINUTE_SECONDS)
+    .max(EXPIRY_SECONDS_MOST)
+    .default(SESSION_LIMITS.expirySecondsMax)
+    .describe('How long a session waits for its client; MQTT 3.1.1 names no time of its own.'),
+  sessionsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(SESSION_LIMITS.sessionsMax)
+    .describe('Sessions of absent clients; one more ends with its connection.'),
+  bytesMax: z
+    .int()
+    .min(1_048_576)
+    .default(SESSION_LIMITS.bytesMax)
+    .describe('What waits in all sessions together.'),
+  retainedMessagesMax: z
+    .int()
+    .min(1)
+    .default(SESSION_LIMITS.retainedMessagesMax)
+    .describe('Topics with a retained message; those of more are not retained.'),
+  retainedBytesMax: z
+    .int()
+    .min(1024)
+    .default(SESSION_LIMITS.retainedBytesMax)
+    .describe('Retained messages are all in memory.'),
 });
 
 /** The own broker, or the external one, and who may use it. */
@@ -94,6 +147,7 @@ export const brokerSchema = z.strictObject({
     .default(16 * 1024 * 1024)
     .describe('Largest packet taken: a 5-megapixel camera frame has 2 to 6 MiB as JPEG.'),
   limits: limitsSchema.prefault({}).describe('What one client of the own broker may use up.'),
+  session: sessionSchema.prefault({}).describe('What the own broker keeps for its clients.'),
 });
 
 function schemaOf(schema: z.ZodType): Record<string, unknown> {

@@ -16,6 +16,7 @@ import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
 import { type FlowStatus, type Flows, openFlows } from './flows.ts';
+import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
 import { openBus } from './open-bus.ts';
@@ -43,6 +44,7 @@ export async function openNode(
 ): Promise<LedgeNode> {
   const teardown = createTeardown();
   let control: Control | undefined;
+  let ledger: NodeLedger | undefined;
   const log = createLog(config.log.level, (line) => {
     write(line);
     control?.log(line);
@@ -56,9 +58,10 @@ export async function openNode(
     const access = await openNodeAccess(config, log);
     teardown.add('users and rules', () => access[Symbol.dispose]());
     const { store, journal } = await openKept(config, { log, teardown });
-    const bus = await openBus(config, { base, access, log, teardown });
+    const bus = await openBus(config, { base, access, log, store, teardown });
     // Before the flows, so that it takes their results; closed after them.
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
+    teardown.add('the ledger', () => ledger?.close());
     const folder = await prepareFlows(config, log);
     const load = {
       stages: createStages({ predict: createPredict(pool) }),
@@ -76,21 +79,25 @@ export async function openNode(
       onChange: (kind, name) => control?.changed(kind, name),
     });
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
+    const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
+    const opened = await openLedger(counters);
+    ledger = opened;
     const version = packageVersion();
     const status = createStatus({ node: config.node, version, bus, board, pool, flows });
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
-    const opened = await openControl({
+    const topics = await openControl({
       bus,
       base,
       flows,
       status,
+      ledger: opened,
       clock: systemClock,
       log,
       healthMs,
     });
-    control = opened;
-    teardown.add('the control topics', () => opened.close());
+    control = topics;
+    teardown.add('the control topics', () => topics.close());
     // Only now: what a broker kept for the node, and the first client's event, must find the flows.
     await bus.start();
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));

@@ -7,6 +7,7 @@ import { isLoopback } from '../bus/listen.ts';
 import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Teardown } from '../std/teardown.ts';
+import type { Store } from '../store/store.ts';
 import type { NodeConfig } from './config.ts';
 import type { Log } from './log.ts';
 import { readSecret } from './secret.ts';
@@ -16,6 +17,8 @@ export interface BusContext {
   /** `ledge/<node>`. */
   readonly base: string;
   readonly access: Access;
+  /** Closed after the bus. */
+  readonly store: Store;
   readonly log: Log;
   readonly teardown: Teardown;
 }
@@ -33,11 +36,11 @@ export async function openBus(
 }
 
 async function openOwn(config: NodeConfig, context: BusContext): Promise<EmbeddedBus> {
-  const { host, port, connectionsMax, payloadBytesMax, limits } = config.broker;
-  const { access, log } = context;
+  const { host, port, connectionsMax, payloadBytesMax, limits, session } = config.broker;
+  const { access, log, store } = context;
   const tls = await openTlsEntrance(config, context);
   const bus = await openBroker({
-    ...{ host, port, connectionsMax, payloadBytesMax, limits, access },
+    ...{ host, port, connectionsMax, payloadBytesMax, limits, access, store, sessions: session },
     ...(tls === undefined ? {} : { tls }),
     start: 'later',
     onProblem: (problem) => log.warn(problem.message, { code: problem.code }),

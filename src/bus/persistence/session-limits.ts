@@ -2,7 +2,10 @@
  * What becomes of a message that a session has no room for. `disconnect-session` ends the session: its
  * client sees at its next connect that nothing was kept.
  */
-export type Overflow = 'drop-oldest' | 'drop-newest' | 'disconnect-session';
+export type Overflow = (typeof OVERFLOWS)[number];
+
+/** The policies by name. */
+export const OVERFLOWS = ['drop-oldest', 'drop-newest', 'disconnect-session'] as const;
 
 /** What the broker keeps for its clients, at most. */
 export interface SessionLimits {

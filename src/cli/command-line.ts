@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bundle: async () => (await import('./commands/bundle.ts')).bundle,
   replay: async () => (await import('./commands/replay.ts')).replay,
   user: async () => (await import('./commands/user.ts')).user,
+  ledger: async () => (await import('./commands/ledger.ts')).ledger,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   bench: async () => (await import('./commands/bench.ts')).bench,
 };

@@ -3,6 +3,7 @@ import type { Clock } from '../std/clock.ts';
 import { LedgeError, toLedgeError } from '../std/error.ts';
 import { z } from '../std/schema.ts';
 import type { Flows } from './flows.ts';
+import type { NodeLedger } from './ledger.ts';
 import type { Log, LogLine } from './log.ts';
 import type { Status } from './status.ts';
 
@@ -33,6 +34,7 @@ export interface ControlOptions {
   readonly base: string;
   readonly flows: Flows;
   readonly status: Status;
+  readonly ledger: Pick<NodeLedger, 'report'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly healthMs: number;
@@ -43,7 +45,7 @@ type Handler = (payload: unknown) => Promise<unknown> | unknown;
 /** Publishes the retained topics, now and whenever the broker comes back, and answers requests. */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const { bus, base, flows, status, clock, log } = options;
-  const requests = requestsOf(flows, status);
+  const requests = requestsOf(options);
   let cancelFlows: (() => void) | undefined;
   let closed = false;
 
@@ -118,12 +120,13 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   };
 }
 
-function requestsOf(flows: Flows, status: Status): ReadonlyMap<string, Handler> {
+function requestsOf({ flows, status, ledger }: ControlOptions): ReadonlyMap<string, Handler> {
   return new Map<string, Handler>([
     ['flows', (payload) => nothing.parse(payload) && { flows: flows.list() }],
     ['info', (payload) => nothing.parse(payload) && status.info()],
     ['health', (payload) => nothing.parse(payload) && status.health()],
     ['devices', (payload) => nothing.parse(payload) && status.devices()],
+    ['ledger', (payload) => nothing.parse(payload) && ledger.report()],
     ['flow/enable', named(oneFlow, ({ name }) => flows.enable(name))],
     ['flow/disable', named(oneFlow, ({ name }) => flows.disable(name))],
     ['flow/reload', named(flowOrAll, ({ name }) => flows.reload(name))],

@@ -143,6 +143,8 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   async function accept(outcome: EventOutcome<Result>, entry: WireEntry): Promise<void> {
     const { event, results, end } = outcome;
     const published: Promise<void>[] = [];
+    // One that no work began on is in flight as well, until its outcome has been handed over.
+    if (!entry.working) counts.inFlight += 1;
     const late = event.deadlineAtMs !== undefined && performance.now() > event.deadlineAtMs;
     let fate: Fate = 'expired';
     if (!late || end.kind === 'fail') {
@@ -168,7 +170,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
 
   /** Counts the event where it belongs, and lets go of it. */
   function conclude(fate: Fate, entry: WireEntry): void {
-    if (entry.working) counts.inFlight -= 1;
+    counts.inFlight -= 1;
     if (isCounted(fate)) {
       counts[fate] += 1;
       if (fate !== 'returned') entry.settle();

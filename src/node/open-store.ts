@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Teardown } from '../std/teardown.ts';
 import { openStore } from '../store/database.ts';
 import { type Journal, openJournal } from '../store/journal.ts';
-import type { Store } from '../store/store.ts';
+import type { Quarantined, Store } from '../store/store.ts';
 import type { NodeConfig } from './config.ts';
 import type { Log } from './log.ts';
 
@@ -18,13 +18,15 @@ export async function openKept(
   { log, teardown }: { readonly log: Log; readonly teardown: Teardown },
 ): Promise<Kept> {
   const { sync, batchMs, eventsMax, bytesMax } = config.journal;
+  const tellDamage = ({ path, reason }: Quarantined): void =>
+    log.error('Set aside what was damaged in the store', { path, reason });
   const store = await openStore({
     folder: join(config.data, 'store'),
     sync,
     batchMs,
-    onQuarantined: ({ path, reason }) =>
-      log.error('Set aside what was damaged in the store', { path, reason }),
+    onQuarantined: tellDamage,
   });
+  store.quarantined.forEach(tellDamage);
   teardown.add('the store', () => store[Symbol.asyncDispose]());
   store.onState((state) => {
     if (state === 'open') log.warn('The disk takes writes again', { folder: config.data });

@@ -72,11 +72,11 @@ export async function runOnBreakingDisk(stage: Stage, disk: BreakableDisk): Prom
   };
 }
 
-/** A warning in the log, or a state of the store in the health page that is not the usual one. */
+/** A warning in the log, or a state of the store in the health page. */
 async function isTold({ node }: Rig, before: number): Promise<boolean> {
   const logged = node.complaints
     .slice(before)
-    .some(({ message }) => /disk|store|space|read-only/i.test(message));
+    .some(({ level, message }) => level !== 'unknown' && /disk|store|space/i.test(message));
   const health = await node.page<{ readonly store?: { readonly state?: string } }>('/health');
-  return logged && health.store?.state === 'failing';
+  return logged || health.store?.state === 'failing';
 }

@@ -52,7 +52,7 @@ export interface NodeProcessOptions {
 export const NODE_NAME = 'faults';
 const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 /** With a full journal to read and two busy cores. */
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 120_000;
 /** A node that does not end by SIGTERM within its drain time and this is killed. */
 const END_MS_MAX = 60_000;
 const COMPLAINTS_MAX = 5000;

@@ -45,15 +45,36 @@ export function writeManyFlows(folder: string, model: ModelOnDisk, count: number
   return many;
 }
 
+/** Writes `<folder>/flows-journal`: the small flow with the journal (`kept`) and without (`unkept`). */
+export function writeJournalFlows(folder: string, model: ModelOnDisk): string {
+  const both = join(folder, 'flows-journal');
+  rmSync(both, { recursive: true, force: true });
+  for (const [topic, delivery] of [
+    ['kept', 'at-least-once'],
+    ['unkept', 'at-most-once'],
+  ] as const) {
+    mkdirSync(join(both, topic), { recursive: true });
+    writeFileSync(join(both, topic, 'flow.yaml'), smallFlow(model, { topic, delivery }));
+  }
+  return both;
+}
+
+interface SmallFlow {
+  readonly sizeMax?: number;
+  readonly topic?: string;
+  readonly delivery?: 'at-least-once' | 'at-most-once';
+}
+
 function smallFlow(
   { model }: ModelOnDisk,
-  { sizeMax = 32, topic = 'small' }: { sizeMax?: number; topic?: string } = {},
+  { sizeMax = 32, topic = 'small', delivery = 'at-least-once' }: SmallFlow = {},
 ): string {
   return [
     'description: Classifies 490 floats with a keyword model of 23 k parameters.',
     'source:',
     `  topic: bench/${topic}/{device}`,
     '  keep: all',
+    `  delivery: ${delivery}`,
     `  queueBytesMax: ${SMALL_QUEUE_BYTES_MAX}`,
     'steps:',
     `  - float32: { shape: [${KEYWORD_FLOATS}] }`,

@@ -17,6 +17,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   overload: async () => (await import('./sections/overload.ts')).measureOverload,
   picture: async () => (await import('./sections/picture.ts')).measurePicture,
   start: async () => (await import('./sections/start.ts')).measureStart,
+  journal: async () => (await import('./sections/journal.ts')).measureJournal,
   growth: async () => (await import('./sections/growth.ts')).measureGrowth,
 };
 

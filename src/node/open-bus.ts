@@ -1,5 +1,5 @@
 import type { Access } from '../bus/access/access.ts';
-import { openTls, readCertificates, readTlsFiles } from '../bus/access/tls.ts';
+import { openTls } from '../bus/access/tls.ts';
 import { type EmbeddedBus, openBroker } from '../bus/broker.ts';
 import { type ExternalBus, openClient } from '../bus/client.ts';
 import type { TlsEntrance } from '../bus/entrances.ts';
@@ -9,8 +9,8 @@ import { LedgeError } from '../std/error.ts';
 import type { Teardown } from '../std/teardown.ts';
 import type { Store } from '../store/store.ts';
 import type { NodeConfig } from './config.ts';
+import { readBrokerProofs } from './external-broker.ts';
 import type { Log } from './log.ts';
-import { readSecret } from './secret.ts';
 
 /** What the bus needs of the node. */
 export interface BusContext {
@@ -78,24 +78,10 @@ async function openOther(
   url: string,
   { base, log }: BusContext,
 ): Promise<ExternalBus> {
-  const { username, passwordFile, caFile, certFile, keyFile } = config.broker;
-  const password =
-    passwordFile === undefined ? config.broker.password : await readSecret(passwordFile);
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    const message = 'Cannot use a client certificate: broker.certFile and keyFile go together';
-    throw new LedgeError('config-invalid', message, { context: { field: 'broker.certFile' } });
-  }
-  const certificate =
-    certFile === undefined || keyFile === undefined
-      ? undefined
-      : await readTlsFiles({ certFile, keyFile });
   return openClient({
     url,
     clientId: `ledge-${config.node}`,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(caFile !== undefined && { ca: await readCertificates(caFile) }),
-    ...(certificate !== undefined && { certificate }),
+    ...(await readBrokerProofs(config.broker)),
     will: {
       topic: `${base}/bridge/state`,
       payload: Buffer.from(JSON.stringify({ state: 'offline' })),

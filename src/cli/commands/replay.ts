@@ -3,6 +3,7 @@ import { openExchange } from '../../devices/exchange.ts';
 import { findFlow } from '../../devices/find-flow.ts';
 import { loadRecording } from '../../devices/recording.ts';
 import { type ReplayReply, type ReplaySummary, replayRecording } from '../../devices/replay.ts';
+import { readBrokerProofs } from '../../node/external-broker.ts';
 import { LedgeError } from '../../std/error.ts';
 import type { Arguments, Command, Terminal } from '../command.ts';
 
@@ -24,6 +25,9 @@ export const replay: Command = {
     device: { type: 'string' },
     speed: { type: 'string' },
     broker: { type: 'string' },
+    username: { type: 'string' },
+    'password-file': { type: 'string' },
+    'ca-file': { type: 'string' },
     wait: { type: 'string' },
     json: { type: 'boolean' },
   },
@@ -33,6 +37,9 @@ export const replay: Command = {
     device: `device of all events; default: the recording's own, else ${DEFAULT_DEVICE}`,
     speed: "times faster than recorded; default: the recording's own, else 1",
     broker: `URL of the broker; default ${DEFAULT_BROKER}`,
+    username: 'user name at the broker',
+    'password-file': 'file with its password on the first line',
+    'ca-file': 'authority of a broker with TLS, in PEM',
     wait: `seconds of silence after which the rest is given up; default ${QUIET_SECONDS}`,
     json: 'one JSON line for each result, and one for the summary',
   },
@@ -55,7 +62,12 @@ async function runReplay(args: Arguments, terminal: Terminal): Promise<number> {
     return 2;
   }
   const recording = await loadRecording(path);
-  await using bus = await openClient({ url: textOf(values.broker) ?? DEFAULT_BROKER });
+  const proofs = await readBrokerProofs({
+    username: textOf(values.username),
+    passwordFile: textOf(values['password-file']),
+    caFile: textOf(values['ca-file']),
+  });
+  await using bus = await openClient({ url: textOf(values.broker) ?? DEFAULT_BROKER, ...proofs });
   if (bus.state === 'offline') {
     const message = `No broker answers on ${bus.address}; start a node with: ledge run`;
     throw new LedgeError('unavailable', message);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { type ExternalBus, openClient } from '../../bus/client.ts';
 import type { NodeConfig } from '../../node/config.ts';
-import { readSecret } from '../../node/secret.ts';
+import { readBrokerProofs } from '../../node/external-broker.ts';
 import { LedgeError } from '../../std/error.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -15,11 +15,9 @@ export async function checkBroker(broker: NodeConfig['broker']): Promise<Finding
   if (broker.url === undefined) return [await checkPort(broker.host, broker.port)];
   let problem = 'no answer';
   try {
-    const password = broker.passwordFile && (await readSecret(broker.passwordFile));
     await using bus = await openClient({
       url: broker.url,
-      ...(broker.username !== undefined && { username: broker.username }),
-      ...(password !== undefined && { password }),
+      ...(await readBrokerProofs(broker)),
       onProblem: (error) => {
         problem = error.message;
       },

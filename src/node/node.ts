@@ -15,7 +15,7 @@ import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
-import { type FlowStatus, type Flows, openFlows } from './flows.ts';
+import { type FlowStatus, type Flows, type FlowsOptions, openFlows } from './flows.ts';
 import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
@@ -62,22 +62,8 @@ export async function openNode(
     // Before the flows, so that it takes their results; closed after them.
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
-    const folder = await prepareFlows(config, log);
-    const load = {
-      stages: createStages({ predict: createPredict(pool) }),
-      devices: config.devices,
-      trust: await loadTrust(config.trust),
-    };
-    const flows = await openFlows({
-      folder,
-      stateFolder: join(config.data, 'state'),
-      load,
-      runner: { bus, clock: systemClock, base, journal },
-      clock: systemClock,
-      log,
-      drainMs: config.drainSeconds * 1e3,
-      onChange: (kind, name) => control?.changed(kind, name),
-    });
+    const onChange = (kind: string, name: string) => control?.changed(kind, name);
+    const flows = await openNodeFlows(config, { bus, journal, pool, log, onChange });
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
@@ -117,6 +103,30 @@ export async function openNode(
     await teardown.run();
     throw error;
   }
+}
+
+async function openNodeFlows(
+  config: NodeConfig,
+  parts: Pick<FlowsOptions['runner'], 'bus' | 'journal'> &
+    Pick<FlowsOptions, 'log' | 'onChange'> & { readonly pool: Pool },
+): Promise<Flows> {
+  const { bus, journal, pool, log, onChange } = parts;
+  const folder = await prepareFlows(config, log);
+  const load = {
+    stages: createStages({ predict: createPredict(pool) }),
+    devices: config.devices,
+    trust: await loadTrust(config.trust),
+  };
+  return openFlows({
+    folder,
+    stateFolder: join(config.data, 'state'),
+    load,
+    runner: { bus, clock: systemClock, base: `ledge/${config.node}`, journal },
+    clock: systemClock,
+    log,
+    drainMs: config.drainSeconds * 1e3,
+    onChange,
+  });
 }
 
 function pagesOf(status: Status, flows: Flows): Pages {

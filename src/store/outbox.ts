@@ -259,6 +259,15 @@ function createOutbox(parts: Parts): DurableOutbox {
     }
   }
 
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    stopSweep();
+    cancelWake?.();
+    for (const name of OUTBOX_CLASSES) removals.note(name);
+    await removals.write().catch(ignoreClosed);
+  }
+
   return {
     put,
     lease,
@@ -288,14 +297,7 @@ function createOutbox(parts: Parts): DurableOutbox {
       await removals.write();
       await store.flush();
     },
-    async [Symbol.asyncDispose]() {
-      if (closed) return;
-      closed = true;
-      stopSweep();
-      cancelWake?.();
-      for (const name of OUTBOX_CLASSES) removals.note(name);
-      await removals.write().catch(ignoreClosed);
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -1,6 +1,7 @@
 import { LedgeError, toLedgeError } from '../../std/error.ts';
 import type { DurableOutbox } from '../../store/outbox.ts';
 import type { Bus, Delivery, Message, Subscription } from '../bus.ts';
+import type { ExternalBus } from '../client.ts';
 import { topicProblem } from '../topics.ts';
 import { encodeEnvelope } from './envelope.ts';
 import { type EchoMemory, hasPassed, withPassage } from './passage.ts';
@@ -9,8 +10,11 @@ import { createRouteIndex, renameTopic, type UpRoute } from './route.ts';
 /** How long retained messages are waited for where the local broker is another process. */
 const RETAINED_WAIT_MS = 1_000;
 
+/** The node's own bus, embedded or not. */
+export type LocalBus = Bus & Partial<Pick<ExternalBus, 'protocol'>>;
+
 export interface UpOptions {
-  readonly bus: Bus;
+  readonly bus: LocalBus;
   readonly outbox: DurableOutbox;
   readonly node: string;
   readonly routes: readonly UpRoute[];
@@ -35,11 +39,16 @@ export async function openUp(options: UpOptions): Promise<Up> {
   const routeOf = createRouteIndex(routes);
   const subscriptions: Subscription[] = [];
 
+  /** Where the local broker carries no user properties, the memory of hashes has to do. */
+  function isEcho(message: Message): boolean {
+    return bus.protocol === '3.1.1' && options.cameDown?.recognise(message) === true;
+  }
+
   /** The message as it goes up; undefined: this route does not take it. */
   function outgoing(message: Message, route: UpRoute): Message | undefined {
     const { topic, payload, properties } = message;
     if (routeOf(topic) !== route || options.own.has(topic)) return undefined;
-    if (hasPassed(message, node) || options.cameDown?.recognise(message) === true) return undefined;
+    if (hasPassed(message, node) || isEcho(message)) return undefined;
     const remote = renameTopic(topic, route.prefix.local, route.prefix.remote);
     if (remote === undefined) return undefined;
     const problem = topicProblem(remote);

@@ -4,25 +4,24 @@ import { type DurableOutbox, openOutbox } from '../../store/outbox.ts';
 import type { ClassLimits, ClassStats, OutboxClass } from '../../store/outbox-class.ts';
 import { forEachClass } from '../../store/outbox-record.ts';
 import type { Store } from '../../store/store.ts';
-import type { Bus, Message } from '../bus.ts';
-import type { ClientOptions, ExternalBus } from '../client.ts';
+import type { Message } from '../bus.ts';
+import type { ClientOptions } from '../client.ts';
 import { matches } from '../filter.ts';
-import { type DownCounts, openDown } from './down.ts';
-import { createLink } from './link.ts';
-import { createEchoMemory } from './passage.ts';
+import { type DownCounts, type DownOptions, openDown } from './down.ts';
+import { createLink, type UplinkConnection } from './link.ts';
+import { createLocalTopics } from './local-topics.ts';
+import { createEchoMemory, type EchoMemory } from './passage.ts';
 import { createPump, type Refusal } from './pump.ts';
 import { createReport, type UplinkState } from './report.ts';
 import type { DownRoute, UpRoute } from './route.ts';
-import { openUp } from './up.ts';
+import { type LocalBus, openUp } from './up.ts';
 
-/** A larger payload is not repeated in a dead letter: it would double what overloads a node. */
-const DEAD_LETTER_PAYLOAD_BYTES_MAX = 262_144;
 /** How long closing waits for acknowledgements: what is on its way is on disk as well. */
 const CLOSE_MS_MAX = 2_000;
 
 export interface UplinkOptions {
   /** The node's own bus. */
-  readonly bus: Bus & Partial<Pick<ExternalBus, 'protocol'>>;
+  readonly bus: LocalBus;
   readonly store: Store;
   readonly clock: Clock;
   readonly node: string;
@@ -53,14 +52,12 @@ export interface Uplink extends AsyncDisposable {
  */
 export async function openUplink(options: UplinkOptions): Promise<Uplink> {
   const { bus, clock, node, statusTopic } = options;
-  const base = `ledge/${node}/bridge`;
-  const stateTopic = `${base}/uplink`;
-  const deadLetterTopic = `${base}/uplink-dead-letter`;
+  const topics = createLocalTopics(bus, node);
   const abort = new AbortController();
   const counts: DownCounts = { received: 0, delivered: 0, dropped: { echo: 0, refused: 0 } };
   const wentUp = createEchoMemory(clock.now);
   const cameDown = bus.kind === 'external' ? createEchoMemory(clock.now) : undefined;
-  const downFilters = options.down.map(({ filter }) => filter);
+  const changed = () => report.changed();
   const outbox = await openOutbox({
     ...options,
     onReady: () => pump.wake(),
@@ -69,78 +66,41 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
   const pump = createPump({
     outbox,
     windowMax: () => link.windowMax(),
-    onSend(message) {
-      if (downFilters.some((filter) => matches(filter, message.topic))) wentUp.remember(message);
-    },
-    onRefused: (refusal) => void tellRefusal(refusal),
+    onSend: rememberFor(options.down, wentUp),
+    onRefused: tellRefusal,
     onPostponed: (error) => link.restart(error),
-    onChange: () => report.changed(),
+    onChange: changed,
   });
+  const { signal } = abort;
+  const { onProblem } = options;
+  const common = { bus, node, cameDown, onProblem, onChange: changed };
+  const down: DownOptions = { ...common, routes: options.down, counts, wentUp, signal };
   const link = createLink({
     client: options.client,
     will: statusMessage(statusTopic, 'offline'),
     outbox,
     pump,
-    onClient: (client) =>
-      openDown(client, {
-        ...options,
-        routes: options.down,
-        counts,
-        wentUp,
-        cameDown,
-        signal: abort.signal,
-        onChange: () => report.changed(),
-        onProblem: options.onProblem,
-      }),
+    onClient: (client) => openDown(client, down),
     onConnected(client, { session }) {
       void client.publish(statusMessage(statusTopic, 'online')).catch(ignore);
       if (session === 'new') void up.sendRetained().catch(options.onProblem);
     },
-    onRefused: (refusal) => void tellRefusal(refusal),
-    onChange: () => report.changed(),
+    onRefused: tellRefusal,
+    onChange: changed,
     onProblem: options.onProblem,
     clock,
   });
   const report = createReport({
     clock,
-    state: stateNow,
-    publish: (state) => publishLocal(stateTopic, state, 'retained'),
+    state: () => stateOf(link, outbox, counts),
+    publish: topics.tellState,
   });
-  const up = await openUp({
-    ...options,
-    outbox,
-    routes: options.up,
-    own: new Set([stateTopic, deadLetterTopic, `${base}/ledger`]),
-    cameDown,
-    onChange: () => report.changed(),
-  });
+  const up = await openUp({ ...common, outbox, routes: options.up, own: topics.own });
   let closing: Promise<void> | undefined;
 
-  function stateNow(): UplinkState {
-    const stats = outbox.stats();
-    return {
-      ...link.state,
-      queued: forEachClass((name) => stats[name].queued),
-      dropped: forEachClass((name) => stats[name].dropped),
-      emitted: forEachClass((name) => stats[name].emitted),
-      acked: forEachClass((name) => stats[name].acked),
-      down: structuredClone(counts),
-    };
-  }
-
-  async function publishLocal(topic: string, body: object, kind: 'retained' | 'event') {
-    const payload = Buffer.from(JSON.stringify(body));
-    const properties = { contentType: 'application/json' };
-    try {
-      await bus.publish({ topic, payload, qos: 1, retain: kind === 'retained', properties });
-    } catch {
-      // The bus is closing, or its broker is away with a full queue; the state is told again.
-    }
-  }
-
-  async function tellRefusal(refusal: Refusal): Promise<void> {
+  function tellRefusal(refusal: Refusal): void {
     options.onProblem(refusal.error);
-    await publishLocal(deadLetterTopic, deadLetterOf(refusal, clock.now()), 'event');
+    void topics.tellRefusal(refusal, clock.now());
   }
 
   async function close(): Promise<void> {
@@ -155,7 +115,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
 
   return {
     get state() {
-      return stateNow();
+      return stateOf(link, outbox, counts);
     },
     get stats() {
       return outbox.stats();
@@ -168,6 +128,29 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       closing ??= close();
       return closing;
     },
+  };
+}
+
+/** Remembers only what can come down again. */
+function rememberFor(routes: readonly DownRoute[], memory: EchoMemory): (message: Message) => void {
+  return (message) => {
+    if (routes.some(({ filter }) => matches(filter, message.topic))) memory.remember(message);
+  };
+}
+
+function stateOf(
+  link: Pick<UplinkConnection, 'state'>,
+  outbox: DurableOutbox,
+  down: DownCounts,
+): UplinkState {
+  const stats = outbox.stats();
+  return {
+    ...link.state,
+    queued: forEachClass((name) => stats[name].queued),
+    dropped: forEachClass((name) => stats[name].dropped),
+    emitted: forEachClass((name) => stats[name].emitted),
+    acked: forEachClass((name) => stats[name].acked),
+    down: structuredClone(down),
   };
 }
 
@@ -191,23 +174,9 @@ function statusMessage(topic: string, state: 'online' | 'offline'): Message {
   return { topic, payload: Buffer.from(JSON.stringify({ state })), qos: 1, retain: true };
 }
 
-function deadLetterOf({ message, reason, class: name, error }: Refusal, ts: number): object {
-  const { topic, payload } = message;
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const small = payload.byteLength <= DEAD_LETTER_PAYLOAD_BYTES_MAX;
-  return {
-    topic,
-    class: name,
-    reason,
-    ts,
-    error: { code: error.code, message: error.message, context: error.context },
-    payloadBytes: payload.byteLength,
-    ...(small && { payload: bytes.toString('base64'), payloadEncoding: 'base64' }),
-  };
-}
-
 function damagedError(key: string, cause: unknown): LedgeError {
-  const text = `Cannot read "${key}" of the outbox: ${cause instanceof Error ? cause.message : cause}`;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const text = `Cannot read "${key}" of the outbox: ${why}`;
   return new LedgeError('payload-invalid', text, { cause, context: { key } });
 }
 

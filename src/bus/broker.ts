@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Aedes, type Client } from 'aedes';
-import { systemClock } from '../std/clock.ts';
+import { type Clock, systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Store } from '../store/store.ts';
 import type { Access } from './access/access.ts';
@@ -66,6 +66,8 @@ export interface BrokerOptions {
   readonly store?: Store;
   /** What is kept for clients, at most. Default: as in persistence/session-limits.ts. */
   readonly sessions?: Partial<SessionLimits>;
+  /** By which sessions and their messages end. Default: the system's. */
+  readonly clock?: Clock;
   /**
    * `later`: the port is taken, and clients that connect wait until `start` is called, so that the node
    * can subscribe before their first message. Default `now`.
@@ -225,7 +227,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   });
   const packetBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
   const sessions = await openSessions({
-    ...{ store: options.store, limits: options.sessions, clock: systemClock },
+    ...{ store: options.store, limits: options.sessions, clock: options.clock ?? systemClock },
     tell: (text) => tell('overflow', text),
     publishWill: (will) => publishLeftWill(aedes, way, will),
     mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),

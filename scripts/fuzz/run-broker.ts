@@ -1,0 +1,3 @@
+export async function runBroker(range: unknown): Promise<never> {
+  throw new Error(String(range));
+}

@@ -1,4 +1,9 @@
-import type { ClientPacket, ConnectPacket, PublishPacket } from './client-packet.ts';
+import type {
+  ClientPacket,
+  ConnectPacket,
+  PublishPacket,
+  SubscribePacket,
+} from './client-packet.ts';
 import { decode, type FramePlace } from './decode.ts';
 import { RefusedConnect, UnsupportedLevel } from './decode-connect.ts';
 import { encodeAck, encodeDisconnect, encodeRefusal } from './encode.ts';
@@ -51,9 +56,10 @@ export interface Gate {
 /** Creates the gate of one connection. */
 export function createGate(client: InnerClient, limits: GateLimits): Gate {
   const { conn } = client;
-  let phase: 'new' | 'connecting' | 'open' | 'closed' = 'new';
+  let phase: 'new' | 'connecting' | 'open' | 'subscribing' | 'closed' = 'new';
   let connect: ConnectPacket | undefined;
-  let early: ClientPacket[] = [];
+  /** Packets whose turn has not come. */
+  const early: ClientPacket[] = [];
   let earlyBytes = 0;
   const resolveAlias = createInboundAliases();
   /** Identifiers of messages of the client that are not answered to the end. */
@@ -73,6 +79,7 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
     const packet = decode(frame, { version, bridgeMode: connect?.bridgeMode === true });
     if (packet.cmd === 'connect') begin(packet);
     else if (phase === 'connecting') wait(packet, frame.end - frame.start);
+    else if (phase === 'subscribing') early.push(packet);
     else handle(packet);
     return phase === 'closed' ? 'stop' : 'go on';
   }
@@ -106,10 +113,7 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
         client._parser.emit('packet', packet);
         return;
       case 'subscribe':
-        judgeSubscribe(packet);
-        subscribeEach(client, packet);
-        // [MQTT-3.1.2-22] The library sees nothing of it.
-        client._keepaliveTimer?.refresh();
+        subscribe(packet);
         return;
       case 'unsubscribe':
         for (const filter of packet.unsubscriptions) judgeFilter(filter);
@@ -121,6 +125,35 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
       default:
         client._parser.emit('packet', packet);
     }
+  }
+
+  /** What a client sends behind a SUBSCRIBE comes after it: its own messages may match. */
+  function subscribe(packet: SubscribePacket): void {
+    judgeSubscribe(packet, connect?.protocolVersion ?? 4);
+    phase = 'subscribing';
+    client.pause();
+    subscribeEach(client, packet, () => {
+      if (phase !== 'subscribing') return;
+      takeEarly();
+      if (isOpen()) client.resume();
+    });
+    // [MQTT-3.1.2-22] The library sees nothing of it.
+    client._keepaliveTimer?.refresh();
+  }
+
+  function isOpen(): boolean {
+    return phase === 'open';
+  }
+
+  function takeEarly(): void {
+    phase = 'open';
+    guarded(() => {
+      while (isOpen()) {
+        const packet = early.shift();
+        if (packet === undefined) return;
+        handle(packet);
+      }
+    });
   }
 
   function publish(packet: PublishPacket): void {
@@ -188,13 +221,7 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
       if (phase !== 'closed') guarded(() => frames.push(chunk, take));
     },
     open() {
-      if (phase !== 'connecting') return;
-      phase = 'open';
-      const packets = early;
-      early = [];
-      guarded(() => {
-        for (const packet of packets) if (phase === 'open') handle(packet);
-      });
+      if (phase === 'connecting') takeEarly();
     },
     answered: (messageId) => unanswered.delete(messageId),
     refuse,
@@ -206,7 +233,7 @@ const WITH_WILL = 0x04;
 /** The last packet for a client that is refused; undefined: none may be sent. */
 function farewellOf(
   violation: Violation,
-  phase: 'new' | 'connecting' | 'open',
+  phase: 'new' | 'connecting' | 'open' | 'subscribing',
   version: 3 | 4 | 5 | undefined,
 ): Buffer | undefined {
   if (violation instanceof UnsupportedLevel) {
@@ -217,6 +244,6 @@ function farewellOf(
   if (violation instanceof RefusedOldConnect) return encodeRefusal(4, violation.returnCode);
   if (violation instanceof RefusedConnect) return encodeRefusal(5, violation.reasonCode);
   // [MQTT-3.2.0-1] Nothing before the CONNACK; MQTT 3.1.1 has no DISCONNECT of a server.
-  if (phase !== 'open' || version !== 5) return undefined;
+  if (phase === 'new' || phase === 'connecting' || version !== 5) return undefined;
   return encodeDisconnect(violation.reasonCode);
 }

@@ -62,6 +62,9 @@ export type InnerClient = Omit<Client, Retyped> & {
   deliver0: (packet: OutboundPacket, done: Done) => void;
   deliverQoS: (packet: OutboundPacket, done: Done) => void;
   waitForDrain(done: Done): void;
+  /** Reads no further from the connection, until `resume`. */
+  pause(): void;
+  resume(): void;
   disconnect: (options?: { readonly reasonCode?: number } | Done, done?: () => void) => void;
   subscribe(
     packet: {

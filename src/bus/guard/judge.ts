@@ -71,14 +71,14 @@ export function judgePublish(packet: PublishPacket): number {
 }
 
 /** Throws for a SUBSCRIBE that ends its connection: its filters are judged one by one, later. */
-export function judgeSubscribe(packet: SubscribePacket): void {
+export function judgeSubscribe(packet: SubscribePacket, version: 3 | 4 | 5): void {
   if (packet.properties?.subscriptionIdentifier === 0) {
     throw protocolError('a Subscription Identifier of 0');
   }
   for (const { topic, nl } of packet.subscriptions) {
     judgeFilter(topic);
-    // [MQTT-3.8.3-4]; on 3.1.1 it is a filter like any other, and a bridge's `nl` none of the client's.
-    if (nl === true && topic.startsWith(SHARED_PREFIX) && packet.properties !== undefined) {
+    // [MQTT-3.8.3-4]; on 3.1.1 only bridges have the option.
+    if (version === 5 && nl === true && topic.startsWith(SHARED_PREFIX)) {
       throw protocolError('No Local on a shared subscription');
     }
   }

@@ -11,7 +11,11 @@ const SUBSCRIPTIONS_MAX = 4_096;
  * Grants the filters of a SUBSCRIBE one by one and answers with a code for each, in their order
  * [MQTT-3.8.4-6]; the library would answer once for a filter that stands there twice.
  */
-export function subscribeEach(client: InnerClient, packet: SubscribePacket): void {
+export function subscribeEach(
+  client: InnerClient,
+  packet: SubscribePacket,
+  done: () => void,
+): void {
   const { subscriptions, messageId, properties } = packet;
   const version = client.version ?? 4;
   const codes: number[] = subscriptions.map(() => REASON.unspecified);
@@ -21,9 +25,9 @@ export function subscribeEach(client: InnerClient, packet: SubscribePacket): voi
   function answer(at: number, code: number): void {
     codes[at] = code;
     left -= 1;
-    if (left === 0 && !client.conn.destroyed && !client.conn.writableEnded) {
-      client.conn.write(encodeSuback(messageId, codes, version));
-    }
+    if (left > 0 || client.conn.destroyed || client.conn.writableEnded) return;
+    client.conn.write(encodeSuback(messageId, codes, version));
+    done();
   }
 
   for (const [at, subscription] of subscriptions.entries()) {

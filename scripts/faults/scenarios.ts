@@ -4,6 +4,7 @@ import { clockStep } from './scenarios/clock-step.ts';
 import { diskFull } from './scenarios/disk-full.ts';
 import { diskReadOnly } from './scenarios/disk-read-only.ts';
 import { killNode } from './scenarios/kill-node.ts';
+import { killNodeQos2 } from './scenarios/kill-node-qos2.ts';
 import { modelHangs } from './scenarios/model-hangs.ts';
 import { poison } from './scenarios/poison.ts';
 import { reload } from './scenarios/reload.ts';
@@ -19,6 +20,7 @@ import { workerKilled } from './scenarios/worker-killed.ts';
 /** Every scenario, in the order in which they run. */
 export const SCENARIOS: readonly Scenario[] = [
   killNode,
+  killNodeQos2,
   sigterm,
   reload,
   workerKilled,

@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { createSteppingClock, steppingClockMissing } from '../toolbox/stepping-clock.ts';
 import { pause } from '../toolbox/wait.ts';
@@ -52,9 +53,11 @@ export const clockStep: Scenario = {
       stage.say(`step ${step}: ${seconds} s, the node says ${new Date(ts).toISOString()}`);
     }
     const acknowledged = await rig.settled({ publishMs: 120_000, quietMs: 20_000 });
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged in the end', met: acknowledged },
         { what: 'the clock of the node was set', met: farthestMs > 1_000 },
         { what: 'no event expired', met: (rig.tally.dropped.expired ?? 0) === 0 },

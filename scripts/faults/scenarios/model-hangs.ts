@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 
 const LENGTHS = { short: { total: 400, every: 100 }, long: { total: 10_000, every: 250 } };
@@ -34,9 +35,11 @@ export const modelHangs: Scenario = {
     });
     const acknowledged = await rig.settled({ publishMs: 600_000, quietMs: 60_000 });
     const codes = collector.deadLetterCodes;
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged', met: acknowledged },
         { what: 'there were events that hang', met: hanging > 0 },
         {

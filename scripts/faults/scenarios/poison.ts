@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.ts';
 import { POISON } from '../toolbox/event.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { writeWorkerFaults } from '../toolbox/worker-faults.ts';
 
@@ -35,9 +36,11 @@ export const poison: Scenario = {
     const acknowledged = await rig.settled({ publishMs: 180_000, quietMs: 20_000 });
     const { deadLetterCodes } = collector;
     const crashed = deadLetterCodes['worker-crashed'] ?? 0;
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged', met: acknowledged },
         { what: 'there were poisonous events', met: poisonous > 0 },
         {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Scenario } from '../scenario.ts';
 import { openControlClient } from '../toolbox/control.ts';
 import { flowText } from '../toolbox/flows.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { pause } from '../toolbox/wait.ts';
 
@@ -40,9 +41,11 @@ export const reload: Scenario = {
     }
     const underLoad = rig.publishers.some(({ waiting }) => waiting > 0);
     const acknowledged = await rig.settled({ publishMs: 120_000, quietMs: 20_000 });
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged', met: acknowledged },
         {
           what: `every reload was answered with ok: ${JSON.stringify(answers)}`,

@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { pause } from '../toolbox/wait.ts';
 
@@ -37,9 +38,11 @@ export const sigterm: Scenario = {
       await rig.node.start();
     }
     const acknowledged = await rig.settled({ publishMs: 120_000, quietMs: 20_000 });
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged in the end', met: acknowledged },
         { what: `every stop ended with code 0: ${codes}`, met: codes.every((code) => code === 0) },
         {

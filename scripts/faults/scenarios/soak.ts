@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Scenario } from '../scenario.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { diskBytesOf, handlesOf, residentBytesOf } from '../toolbox/process-figures.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { createSeries } from '../toolbox/slope.ts';
@@ -50,9 +51,11 @@ export const soak: Scenario = {
     const judged = seconds - from;
     const grown = (series: typeof resident) => series.slope(from) * judged;
     const hourly = (series: typeof resident) => Math.round(series.slope(from) * 36_000) / 10;
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged', met: acknowledged },
         {
           what: `memory grew by less than ${RESIDENT_GROWTH_MIB_MAX} MiB`,

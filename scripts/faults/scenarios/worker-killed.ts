@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { checkLedger } from '../toolbox/ledger-check.ts';
 import { createRig } from '../toolbox/rig.ts';
 import { pause } from '../toolbox/wait.ts';
 import { WORKER_KILLED, writeWorkerFaults } from '../toolbox/worker-faults.ts';
@@ -27,9 +28,11 @@ export const workerKilled: Scenario = {
     }
     const acknowledged = await rig.settled({ publishMs: 120_000, quietMs: 20_000 });
     const killed = rig.node.complaints.filter(({ message }) => message === WORKER_KILLED).length;
+    const ledger = await checkLedger(rig);
     return {
       tally: rig.tally,
       checks: [
+        ledger,
         { what: 'every event was acknowledged', met: acknowledged },
         { what: 'workers were ended in a run', met: killed > 0 },
         { what: 'no event was given up', met: rig.tally.deadLettered === 0 },

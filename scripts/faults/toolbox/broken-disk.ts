@@ -1,4 +1,5 @@
 import type { Outcome, Stage } from '../scenario.ts';
+import { checkLedger } from './ledger-check.ts';
 import { createRig, type Rig, type RigOptions } from './rig.ts';
 import { pause, until } from './wait.ts';
 
@@ -50,9 +51,12 @@ export async function runOnBreakingDisk(stage: Stage, disk: BreakableDisk): Prom
     stage.say(`turn ${turn + 1}: acknowledgements again after ${Math.round(slowestMs)} ms`);
   }
   const acknowledged = await rig.settled({ publishMs: 180_000, quietMs: 20_000 });
+  const samePid = rig.node.pid === pid && rig.node.running;
+  const ledger = await checkLedger(rig);
   return {
     tally: rig.tally,
     checks: [
+      ledger,
       { what: 'every event was acknowledged in the end', met: acknowledged },
       {
         what: `no acknowledgement while the disk took nothing (${acknowledgedWhileBroken})`,
@@ -61,7 +65,7 @@ export async function runOnBreakingDisk(stage: Stage, disk: BreakableDisk): Prom
       { what: `the node said so, ${told} of ${turns} times`, met: told === turns },
       {
         what: `it went on within ${RECOVERY_MS_MAX} ms, without a restart`,
-        met: slowestMs < RECOVERY_MS_MAX && rig.node.pid === pid && rig.node.running,
+        met: slowestMs < RECOVERY_MS_MAX && samePid,
       },
     ],
     figures: {

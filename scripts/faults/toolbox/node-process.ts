@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** A real node in a process of its own, on ports that stay the same over its restarts. */
 export interface NodeProcess {
   readonly port: number;
+  readonly data: string;
   readonly http: string;
   readonly pid: number;
   readonly running: boolean;
@@ -122,6 +123,7 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 
   return {
     port,
+    data: options.data,
     http: `http://127.0.0.1:${httpPort}`,
     get pid() {
       return child?.pid ?? 0;

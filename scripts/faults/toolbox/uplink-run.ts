@@ -1,4 +1,5 @@
 import type { Check, Outcome, Stage } from '../scenario.ts';
+import { checkLedger } from './ledger-check.ts';
 import { openUplinkRig, type UplinkRig } from './uplink-rig.ts';
 
 /** One kind of trouble with the broker above the node. */
@@ -35,9 +36,11 @@ export async function runWithTrouble(stage: Stage, trouble: UplinkTrouble): Prom
   const { dropped } = await parts.uplink();
   const gone = Object.values(dropped).flatMap((reasons) => Object.values(reasons));
   const further = (await trouble.check?.(parts)) ?? [];
+  const ledger = await checkLedger(rig);
   return {
     tally: rig.tally,
     checks: [
+      ledger,
       { what: 'every event was acknowledged', met: acknowledged },
       { what: `the outbox dropped nothing: ${JSON.stringify(dropped)}`, met: sumOf(gone) === 0 },
       ...further,

@@ -74,7 +74,7 @@ function classSchema(defaults: ClassLimits) {
         .min(1)
         .max(10_000_000)
         .default(defaults.messagesMax)
-        .describe('Messages; each takes some 200 bytes of memory.'),
+        .describe('Messages; each takes some 500 bytes of memory.'),
       ageSecondsMax: z
         .number()
         .min(1)

@@ -26,34 +26,34 @@ const DAY = 24 * 60 * 60;
 export const OUTBOX_BYTES_MAX = 512 * MIB;
 
 /**
- * Bounds that suit a node which is offline for a weekend. The index costs some 200 bytes of memory for
- * each message: 300,000 of them are 60 MB.
+ * Bounds that suit a node which is offline for a weekend. The index costs some 500 bytes of memory for
+ * each message: 145,000 of them are 70 MB.
  */
 export const DEFAULT_LIMITS: Readonly<Record<OutboxClass, ClassLimits>> = {
   alarm: {
     bytesMax: 64 * MIB,
-    messagesMax: 50_000,
+    messagesMax: 20_000,
     ageSecondsMax: 30 * DAY,
     weight: 64,
     overflow: 'drop-oldest',
   },
   state: {
     bytesMax: 64 * MIB,
-    messagesMax: 50_000,
+    messagesMax: 20_000,
     ageSecondsMax: 7 * DAY,
     weight: 16,
     overflow: 'compact-latest',
   },
   telemetry: {
     bytesMax: 256 * MIB,
-    messagesMax: 200_000,
+    messagesMax: 100_000,
     ageSecondsMax: 3 * DAY,
     weight: 4,
     overflow: 'drop-oldest',
   },
   media: {
     bytesMax: 256 * MIB,
-    messagesMax: 10_000,
+    messagesMax: 5_000,
     ageSecondsMax: DAY,
     weight: 1,
     overflow: 'drop-oldest',

@@ -1,6 +1,7 @@
 import type { Clock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { createDrainOrder } from './drain-order.ts';
+import { createBodies } from './outbox-bodies.ts';
 import {
   type ClassLimits,
   type ClassStats,
@@ -20,6 +21,8 @@ import type { Store, Write } from './store.ts';
 const HEADER_BYTES = 128;
 /** Half of what the store lets wait for the disk: a larger message would wait for ever. */
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+/** Bodies of live messages that are in memory still: they need not be read from disk. */
+const RECENT_BYTES_MAX = 4 * 1024 * 1024;
 /** How often what is too old is looked for; ages are counted in hours. */
 const SWEEP_MS = 1_000;
 
@@ -36,7 +39,8 @@ export interface OutboxItem {
 /** A message that is to be sent now: answered by `acknowledge`, `drop` or `recall`. */
 export interface Lease {
   readonly entry: Entry;
-  readonly body: Uint8Array;
+  /** Undefined where it cannot be read any more. Never fails. */
+  readonly body: Promise<Uint8Array | undefined>;
   /** It did not go out when it came: it waited for the uplink, or behind one that did. */
   readonly replayed: boolean;
   /** What is left of its own expiry interval. */
@@ -71,8 +75,8 @@ export interface DurableOutbox extends AsyncDisposable {
   offline(): void;
   /** What is on its way was lost: it waits again, before everything else of its topics. */
   recall(): void;
-  /** The message whose turn it is; undefined: none now, `onReady` tells. One call at a time. */
-  lease(): Promise<Lease | undefined>;
+  /** The message whose turn it is; undefined: none now, `onReady` tells. */
+  lease(): Lease | undefined;
   /** The other side has it. */
   acknowledge(lease: Lease): void;
   /** It will never be taken. */
@@ -104,6 +108,7 @@ export async function openOutbox(options: DurableOutboxOptions): Promise<Durable
 function createOutbox(parts: Parts): DurableOutbox {
   const { options, indexes, counts, running } = parts;
   const { store, limits, clock } = options;
+  const bodies = createBodies(RECENT_BYTES_MAX);
   const removals = createRemovals({ store, clock, counts, running });
   const room = createRoom({ indexes, limits, bytesMax: options.bytesMax, drop });
   const order = createDrainOrder({
@@ -129,6 +134,7 @@ function createOutbox(parts: Parts): DurableOutbox {
   function drop(entry: Entry, reason: OutboxDropReason): void {
     if (entry.state === 'gone') return;
     indexes[entry.class].remove(entry);
+    bodies.take(entry);
     giveUp(entry, reason);
   }
 
@@ -195,6 +201,7 @@ function createOutbox(parts: Parts): DurableOutbox {
     }
     if (entry.state === 'gone') return 'dropped';
     entry.state = 'waiting';
+    if (connection === 'online') bodies.keep(entry, item.body);
     options.onReady();
     return 'stored';
   }
@@ -219,7 +226,7 @@ function createOutbox(parts: Parts): DurableOutbox {
     counts[entry.class].emitted -= 1;
   }
 
-  async function lease(): Promise<Lease | undefined> {
+  function lease(): Lease | undefined {
     while (connection === 'online' && !closed) {
       const turn = order.next(epoch);
       if (turn === undefined) return undefined;
@@ -235,10 +242,7 @@ function createOutbox(parts: Parts): DurableOutbox {
       }
       const replayed = entry.line?.kind === 'backlog';
       indexes[entry.class].lease(entry);
-      const body = await read(entry);
-      if (entry.state !== 'leased') continue;
-      if (body !== undefined) return { entry, body, replayed, expirySeconds: leftOf(entry) };
-      drop(entry, 'damaged');
+      return { entry, body: read(entry), replayed, expirySeconds: leftOf(entry) };
     }
     return undefined;
   }
@@ -247,8 +251,10 @@ function createOutbox(parts: Parts): DurableOutbox {
     return expiresMs === undefined ? undefined : Math.ceil((expiresMs - running()) / 1e3);
   }
 
-  async function read({ class: name, seq }: Entry): Promise<Uint8Array | undefined> {
-    const key = outboxKeys.body(name, seq);
+  async function read(entry: Entry): Promise<Uint8Array | undefined> {
+    const recent = bodies.take(entry);
+    if (recent !== undefined) return recent;
+    const key = outboxKeys.body(entry.class, entry.seq);
     try {
       const body = await store.get(key);
       if (body === undefined) options.onDamaged?.(key, new Error('it is not there'));

@@ -82,16 +82,17 @@ export function createLink(options: LinkOptions): UplinkConnection {
     if (problem.context.accepted !== true) return;
     const verdict = poison.connectionEnded();
     if (verdict === 'innocent') return;
-    if (verdict !== 'probe') giveUp(verdict);
+    if (verdict !== 'probe') void giveUp(verdict).catch(options.onProblem);
     restart(problem);
   }
 
-  function giveUp(lease: Lease): void {
+  async function giveUp(lease: Lease): Promise<void> {
     const { class: name, lane } = lease.entry;
-    const message = decodeEnvelope(lane.topic, lease.body);
+    const body = (await lease.body) ?? new Uint8Array();
+    outbox.drop(lease, 'refused');
+    const message = decodeEnvelope(lane.topic, body);
     const text = `The broker hangs up whenever it gets a message on "${lane.topic}"`;
     const error = new LedgeError('unavailable', text, { context: { topic: lane.topic } });
-    outbox.drop(lease, 'refused');
     options.onRefused({ message, reason: 'refused', class: name, error });
   }
 

@@ -65,22 +65,24 @@ export function createPump(options: PumpOptions): Pump {
   let bytes = 0;
   let session: Session | undefined;
   let state: 'stopped' | 'sending' = 'stopped';
-  let pumping = false;
-  let again = false;
+  /** Messages go out in the order of their leases, whichever body is read first. */
+  let turn: Promise<void> = Promise.resolve();
 
-  async function pump(): Promise<void> {
-    again = true;
-    if (pumping) return;
-    pumping = true;
-    while (again) {
-      again = false;
-      while (hasRoom()) {
-        const lease = await outbox.lease();
-        if (lease === undefined) break;
-        void send(lease);
-      }
+  function pump(): void {
+    while (hasRoom()) {
+      const lease = outbox.lease();
+      if (lease === undefined) return;
+      flying.add(lease);
+      bytes += lease.entry.bytes;
+      turn = turn.then(() => send(lease));
     }
-    pumping = false;
+  }
+
+  function landed(lease: Lease): void {
+    flying.delete(lease);
+    bytes -= lease.entry.bytes;
+    options.onChange();
+    pump();
   }
 
   function hasRoom(): boolean {
@@ -89,35 +91,25 @@ export function createPump(options: PumpOptions): Pump {
     return flying.size < windowMax && (flying.size === 0 || bytes < IN_FLIGHT_BYTES_MAX);
   }
 
+  /** Hands a message to the client; resolves before it is acknowledged. */
   async function send(lease: Lease): Promise<void> {
-    const { entry } = lease;
-    flying.add(lease);
-    bytes += entry.bytes;
-    try {
-      await deliver(lease);
-    } finally {
-      flying.delete(lease);
-      bytes -= entry.bytes;
+    const body = await lease.body;
+    const message = body === undefined ? undefined : messageOf(lease, body);
+    // Recalled while its body was read: it comes again.
+    if (lease.entry.state !== 'leased' || session === undefined) return landed(lease);
+    if (message === undefined) {
+      outbox.drop(lease, 'damaged');
+      return landed(lease);
     }
-    options.onChange();
-    void pump();
+    // Where the connection went meanwhile, the client keeps it for the next one.
+    void publish(lease, message, session).finally(() => landed(lease));
   }
 
-  async function deliver(lease: Lease): Promise<void> {
-    const { topic } = lease.entry.lane;
-    let message: Message;
+  async function publish(lease: Lease, message: Message, to: Session): Promise<void> {
     try {
-      message = withMarks(decodeEnvelope(topic, lease.body), lease);
-    } catch {
-      return outbox.drop(lease, 'damaged');
-    }
-    if (session === undefined) return;
-    // Where the connection went while the body was read, the client keeps it for the next one.
-    const { client, connected } = session;
-    try {
-      const fitting = withinLimits(message, connected);
+      const fitting = withinLimits(message, to.connected);
       options.onSend(fitting);
-      await client.publish(fitting);
+      await to.client.publish(fitting);
       outbox.acknowledge(lease);
     } catch (error) {
       settle(lease, message, toLedgeError(error));
@@ -138,12 +130,12 @@ export function createPump(options: PumpOptions): Pump {
     start(client, connected) {
       session = { client, connected };
       state = 'sending';
-      void pump();
+      pump();
     },
     stop() {
       state = 'stopped';
     },
-    wake: () => void pump(),
+    wake: pump,
     get only() {
       const [first] = flying;
       return flying.size === 1 ? first : undefined;
@@ -152,6 +144,15 @@ export function createPump(options: PumpOptions): Pump {
       return flying.size;
     },
   };
+}
+
+/** The message of a lease; undefined where its bytes make none. */
+function messageOf(lease: Lease, body: Uint8Array): Message | undefined {
+  try {
+    return withMarks(decodeEnvelope(lease.entry.lane.topic, body), lease);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Says of a message that waited that it did, and when it was published [MQTT 3.3.2.3]. */

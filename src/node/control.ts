@@ -3,6 +3,7 @@ import type { Clock } from '../std/clock.ts';
 import { LedgeError, toLedgeError } from '../std/error.ts';
 import { z } from '../std/schema.ts';
 import type { Flows } from './flows.ts';
+import { sayLastWord } from './last-word.ts';
 import type { NodeLedger } from './ledger.ts';
 import type { Log, LogLine } from './log.ts';
 import type { Status } from './status.ts';
@@ -115,7 +116,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       stopHealth();
       stopState();
       await subscription.close();
-      await publish('state', { state: 'offline' }, true);
+      await sayLastWord(options, () => publish('state', { state: 'offline' }, true));
     },
   };
 }

@@ -16,6 +16,7 @@ import { forEachClass } from '../store/outbox-record.ts';
 import type { Store, Write } from '../store/store.ts';
 import type { FlowRunner } from './flow-runner.ts';
 import type { Flows } from './flows.ts';
+import { sayLastWord } from './last-word.ts';
 import type { Log } from './log.ts';
 import { createCounts, type WireCounts } from './wire.ts';
 
@@ -127,7 +128,7 @@ export async function openLedger(options: LedgerOptions): Promise<NodeLedger> {
       stopSaving();
       stopTelling();
       await save();
-      await tell();
+      await sayLastWord(options, tell);
     },
   };
 }

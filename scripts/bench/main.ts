@@ -18,6 +18,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   picture: async () => (await import('./sections/picture.ts')).measurePicture,
   start: async () => (await import('./sections/start.ts')).measureStart,
   journal: async () => (await import('./sections/journal.ts')).measureJournal,
+  store: async () => (await import('./sections/store.ts')).measureStore,
   growth: async () => (await import('./sections/growth.ts')).measureGrowth,
 };
 

@@ -269,6 +269,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       receiveMaximum: limits.inflightMax,
       keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
       handshakeMsMax: limits.connectTimeoutMs,
+      subscriptionsMax: limits.subscriptionsMax,
     },
     onOversize: (client, topic) =>
       tell('overflow', `Left out a message on "${topic}": ${nameOf(client)} takes none as large`),

@@ -37,6 +37,8 @@ export interface GateLimits {
   readonly keepAliveSecondsMax: number;
   /** From the connection to the answer to its CONNECT. */
   readonly handshakeMsMax: number;
+  /** Filters of one client. */
+  readonly subscriptionsMax: number;
 }
 
 /** Where everything that one client sends is judged before the broker's library sees it. */
@@ -132,11 +134,12 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
     judgeSubscribe(packet, connect?.protocolVersion ?? 4);
     phase = 'subscribing';
     client.pause();
-    subscribeEach(client, packet, () => {
+    const done = () => {
       if (phase !== 'subscribing') return;
       takeEarly();
       if (isOpen()) client.resume();
-    });
+    };
+    subscribeEach(client, { packet, subscriptionsMax: limits.subscriptionsMax, done });
     // [MQTT-3.1.2-22] The library sees nothing of it.
     client._keepaliveTimer?.refresh();
   }

@@ -1,4 +1,3 @@
-import type { Aedes } from 'aedes';
 import type { Router } from '../router.ts';
 import { encodeDisconnect } from './encode.ts';
 import { sayFarewell } from './farewell.ts';
@@ -30,15 +29,15 @@ export interface GuardOptions {
 }
 
 /** Guards one broker of aedes 2.0.0-beta.1, whose inner parts it relies on: the version is pinned. */
-export function createGuard(aedes: Aedes, options: GuardOptions): Guard {
-  const broker = aedes as unknown as InnerBroker;
+export function createGuard(library: object, options: GuardOptions): Guard {
+  const broker = library as InnerBroker;
   const { router, limits } = options;
   const { handshakeMsMax } = limits;
   const gates = new WeakMap<object, Gate>();
   // Names that every object has (`constructor`, `__proto__`) are client ids like any other.
   broker.clients = Object.assign(Object.create(null), broker.clients);
-  aedes.on('keepaliveTimeout', (client) => {
-    const inner = client as unknown as InnerClient;
+  broker.on('keepaliveTimeout', (client) => {
+    const inner = client as InnerClient;
     if (inner.version === 5) sayFarewell(inner.conn, encodeDisconnect(REASON.keepAliveTimeout));
   });
 

@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import type { Client } from 'aedes';
 import type { ClientPacket, SubscriptionRequest } from './client-packet.ts';
 import type { Properties } from './properties.ts';
 
@@ -30,21 +29,11 @@ export interface OutboundPacket {
 /** Called once the library's part of an outbound message is done. */
 export type Done = (error?: Error | null) => void;
 
-type Retyped =
-  | 'conn'
-  | 'disconnect'
-  | 'emit'
-  | 'id'
-  | 'once'
-  | 'subscribe'
-  | 'subscriptions'
-  | 'version';
-
 /**
- * The fields of aedes 2.0.0-beta.1's client that the guard needs and its types leave out, or have as
- * read-only. The version is pinned.
+ * The fields of aedes 2.0.0-beta.1's client that the guard needs; most of them its types leave out. The
+ * version is pinned.
  */
-export type InnerClient = Omit<Client, Retyped> & {
+export interface InnerClient {
   readonly id: string | null;
   readonly version: 3 | 4 | 5 | null;
   readonly conn: Duplex;
@@ -75,11 +64,15 @@ export type InnerClient = Omit<Client, Retyped> & {
   ): void;
   emit(event: 'error', error: Error): boolean;
   once(event: 'connected', listener: () => void): unknown;
-};
+  readonly closed: boolean;
+  disconnectReasonCode: number | null;
+  close(done?: () => void): void;
+}
 
 /** The broker of the library, as far as the guard needs it. */
 export interface InnerBroker {
   readonly id: string;
   clients: Record<string, unknown>;
   authorizeForward(client: object, packet: object): object | null;
+  on(event: 'keepaliveTimeout', listener: (client: object) => void): unknown;
 }

@@ -4,23 +4,25 @@ import type { InnerClient } from './inner-client.ts';
 import { filterCode } from './judge.ts';
 import { REASON } from './violation.ts';
 
-/** Filters of one client: each is kept, and looked at for every message that is stored for it. */
-const SUBSCRIPTIONS_MAX = 4_096;
+/** A SUBSCRIBE, and what its client may have. */
+export interface SubscribeRequest {
+  readonly packet: SubscribePacket;
+  readonly subscriptionsMax: number;
+  /** Called once it is answered. */
+  readonly done: () => void;
+}
 
 /**
  * Grants the filters of a SUBSCRIBE one by one and answers with a code for each, in their order
  * [MQTT-3.8.4-6]; the library would answer once for a filter that stands there twice.
  */
-export function subscribeEach(
-  client: InnerClient,
-  packet: SubscribePacket,
-  done: () => void,
-): void {
+export function subscribeEach(client: InnerClient, request: SubscribeRequest): void {
+  const { packet, subscriptionsMax, done } = request;
   const { subscriptions, messageId, properties } = packet;
   const version = client.version ?? 4;
   const codes: number[] = subscriptions.map(() => REASON.unspecified);
   let left = subscriptions.length;
-  let room = SUBSCRIPTIONS_MAX - Object.keys(client.subscriptions).length;
+  let room = subscriptionsMax - Object.keys(client.subscriptions).length;
 
   function answer(at: number, code: number): void {
     codes[at] = code;
@@ -43,8 +45,8 @@ export function subscribeEach(
         continue;
       }
     }
-    const request = { subscriptions: [subscription], ...(properties ? { properties } : {}) };
-    client.subscribe(request, (error) => {
+    const one = { subscriptions: [subscription], ...(properties ? { properties } : {}) };
+    client.subscribe(one, (error) => {
       // What was granted, or why not, stands in the request once the library is through with it.
       queueMicrotask(() => answer(at, error ? REASON.unspecified : subscription.qos));
     });

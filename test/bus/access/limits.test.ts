@@ -75,12 +75,12 @@ describe('subscriptions of one client', () => {
   test('at the limit they are granted, one more is refused, one that ends makes room', async () => {
     await open({ subscriptionsMax: 3 });
     const client = await openRawClient({ port: bus.port });
-    expect(await granted(client, ['a', 'b', 'c', 'd'])).toEqual([0, 0, 0, 0x87]);
+    expect(await granted(client, ['a', 'b', 'c', 'd'])).toEqual([0, 0, 0, 0x97]);
     expect(await granted(client, ['a'])).toEqual([0]);
-    expect(await granted(client, ['e'])).toEqual([0x87]);
+    expect(await granted(client, ['e'])).toEqual([0x97]);
     client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: ['b'] });
     await client.next('unsuback');
-    expect(await granted(client, ['e', 'f'])).toEqual([0, 0x87]);
+    expect(await granted(client, ['e', 'f'])).toEqual([0, 0x97]);
     expect(told()).toEqual(['Refused client "raw" a subscription to "d": it has 3 subscriptions']);
     const other = await openRawClient({ port: bus.port, clientId: 'other' });
     expect(await granted(other, ['d'])).toEqual([0]);

@@ -25,7 +25,7 @@ export async function openOnnxTarget(): Promise<Target> {
   await symlink('/etc/passwd', join(folder, 'link.bin'));
   await mkdir(join(folder, 'folder'));
   execFileSync('mkfifo', [join(folder, 'pipe')]);
-  const models = Array.from({ length: MODELS }, (_, at) => randomModel(createRandom(at)));
+  const models = new Map<number, Uint8Array>();
   return {
     input: (random) => onnxInput(models, random),
     check: (bytes) => checkReader(bytes, folder),
@@ -33,8 +33,10 @@ export async function openOnnxTarget(): Promise<Target> {
 }
 
 /** One of the models: one in eight whole, the others changed by field or by byte. */
-export function onnxInput(models: readonly Uint8Array[], random: Random): Uint8Array {
-  let bytes = random.pick(models);
+export function onnxInput(models: Map<number, Uint8Array>, random: Random): Uint8Array {
+  const number = random.below(MODELS);
+  let bytes = models.get(number) ?? randomModel(createRandom(number));
+  models.set(number, bytes);
   if (random.oneIn(8)) return bytes;
   for (let count = random.below(4); count > 0; count -= 1) bytes = mutateProtobuf(bytes, random);
   return random.oneIn(3) ? mutate(bytes, random) : bytes;

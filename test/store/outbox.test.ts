@@ -30,6 +30,7 @@ interface Settings {
   readonly limits?: Partial<Record<OutboxClass, Partial<ClassLimits>>>;
   readonly bytesMax?: number;
   readonly replayPerSecond?: number;
+  readonly queueBytesMax?: number;
 }
 
 const closers: (() => Promise<void>)[] = [];
@@ -43,7 +44,11 @@ async function open(settings: Settings = {}): Promise<Opened> {
   if (settings.folder === undefined) {
     closers.push(() => rm(folder, { recursive: true, force: true }));
   }
-  const store = await openStore({ folder: join(folder, 'store'), batchMs: 1 });
+  const store = await openStore({
+    folder: join(folder, 'store'),
+    batchMs: 1,
+    ...(settings.queueBytesMax !== undefined && { queueBytesMax: settings.queueBytesMax }),
+  });
   const time = { ms: 0 };
   const damaged: string[] = [];
   const outbox = await openOutbox({
@@ -310,6 +315,25 @@ test('what was recalled comes again first and in its order', async () => {
   outbox.online();
   expect(await drain(outbox)).toEqual(['a 1', 'a 2', 'a 3', 'a 4']);
   expectSums(outbox);
+});
+
+test('what the disk cannot take now waits for it, in its order', async () => {
+  const first = await open({ queueBytesMax: 20_000 });
+  const puts = Array.from({ length: 200 }, (_, at) =>
+    first.outbox.put(item('telemetry', `t${at % 4}`, `${at} ${'x'.repeat(1_000)}`)),
+  );
+  expect(new Set(await Promise.all(puts))).toEqual(new Set(['stored']));
+  expectSums(first.outbox);
+  await first.crash();
+  const { outbox } = await open({ folder: first.folder });
+  expect(outbox.stats().telemetry).toMatchObject({ emitted: 200, dropped: {} });
+  expectSums(outbox);
+  outbox.online();
+  const sent = (await drain(outbox)).map((text) => text.split(' ').slice(0, 2));
+  for (const topic of ['t0', 't1', 't2', 't3']) {
+    const numbers = sent.filter(([of]) => of === topic).map(([, number]) => Number(number));
+    expect(numbers).toEqual(numbers.toSorted((left, right) => left - right));
+  }
 });
 
 test('puts fail with closed once the outbox is closed', async () => {

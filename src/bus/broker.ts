@@ -90,6 +90,12 @@ export interface EmbeddedBus extends Bus {
   readonly sessions: SessionCounts;
   /** Lets clients in, where the broker was opened with `start: 'later'`. Idempotent. */
   start(): Promise<void>;
+  /**
+   * Takes no further message of QoS 1 and 2 from a client: without an answer it comes again, to the
+   * next life of the node. What the node publishes still goes out. For the time before a close, in which
+   * nobody is there any more to take an event.
+   */
+  hold(): void;
   /** Takes MQTT over WebSocket from a web server; returns how to stop taking more. */
   attachWebSocket(server: HttpServer, options?: WebSocketOptions): () => void;
 }
@@ -158,6 +164,7 @@ function createBus(parts: BusParts, place: Entrances & { readonly host: string }
       return sessions.counts();
     },
     start: async () => begin(),
+    hold: parts.hold,
     onState(tell) {
       listeners.add(tell);
       return () => listeners.delete(tell);
@@ -207,6 +214,7 @@ interface OpenedAedes {
   readonly attach: (stream: Duplex, peer: Peer) => void;
   /** Lets in the connections that wait, and every later one at once. */
   readonly begin: () => void;
+  readonly hold: () => void;
   readonly connections: ReadonlySet<Duplex>;
 }
 
@@ -232,7 +240,8 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     publishWill: (will) => publishLeftWill(aedes, way, will),
     mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),
   });
-  const way: PublishWay = { sessions, intake, door, turns: createIntake() };
+  let held = false;
+  const way: PublishWay = { sessions, intake, door, turns: createIntake(), held: () => held };
   const { expirySecondsMax, sessionsMax } = { ...SESSION_LIMITS, ...options.sessions };
   const aedes = await Aedes.createBroker({
     mq: router,
@@ -300,6 +309,9 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     door,
     limits,
     connections,
+    hold() {
+      held = true;
+    },
     attach(stream, peer) {
       if (connections.size >= connectionsMax) {
         stream.destroy();

@@ -22,6 +22,8 @@ export interface PublishWay {
   readonly sessions: Sessions;
   /** Keeps each client's messages in order while some of them wait for the disk. */
   readonly turns: Pick<Intake, 'hold'>;
+  /** Whether the node takes no more: what comes now stays with its publisher, unanswered. */
+  readonly held: () => boolean;
 }
 
 /** Asks the door about a client's message before the node or anyone else gets it. */
@@ -33,7 +35,7 @@ export function receivePublish(way: PublishWay, from: FromClient): void {
   } else if (isWill(packet)) {
     if (door.mayWill(client, packet.topic)) giveToNode(way, from);
     else done(new Error('its will is refused'));
-  } else {
+  } else if (packet.qos === 0 || !way.held()) {
     door.publish(client, packet, (refusal) => {
       if (refusal === undefined) {
         giveToNode(way, from);

@@ -43,6 +43,11 @@ export interface ExternalBus extends Bus {
   readonly protocol: '5' | '3.1.1' | undefined;
   /** Connects; resolves after the first attempt, whatever came of it. Idempotent. */
   start(): Promise<void>;
+  /**
+   * Takes no further message and ends no subscription at the broker: its session keeps what comes for
+   * the next life of the node. What the node publishes still goes out. For the time before a close.
+   */
+  hold(): void;
 }
 
 /**
@@ -172,6 +177,10 @@ function createBus(parts: Parts): ExternalBus {
     start() {
       started ??= closing ?? connect();
       return started;
+    },
+    hold() {
+      parts.inbound.hold();
+      subscriptions.hold();
     },
     onState: presence.listen,
     async publish(message) {

@@ -27,6 +27,8 @@ export interface Inbound {
   take(packet: InboundPublish): void;
   /** The broker ended the exchange of a QoS 2 message: its id may be used again. */
   release(messageId: number): void;
+  /** Gives nothing on from now on and acknowledges nothing of it. */
+  hold(): void;
 }
 
 /** A QoS 2 message whose exchange is open: it is given once, however often it is sent. */
@@ -41,6 +43,7 @@ export function createInbound(): Inbound {
   const exchanges = new Map<number, Exchange>();
   let current: AckGate | undefined;
   let unaccepted = 0;
+  let held = false;
 
   function accepted(): void {
     unaccepted -= 1;
@@ -88,6 +91,10 @@ export function createInbound(): Inbound {
     take(packet) {
       const gate = current;
       const { messageId, qos } = packet;
+      if (held) {
+        if (messageId !== undefined) gate?.expect(qos === 2 ? 'pubrec' : 'puback', messageId);
+        return;
+      }
       if (gate === undefined || qos === 0 || messageId === undefined) {
         give(packet, nothing);
       } else if (qos === 1) {
@@ -101,6 +108,9 @@ export function createInbound(): Inbound {
     },
     release(messageId) {
       exchanges.delete(messageId);
+    },
+    hold() {
+      held = true;
     },
   };
 }

@@ -30,6 +30,8 @@ export interface Subscriptions {
   restore(): Promise<void>;
   /** The connection went: what comes now is asked for at the next one. */
   pause(): void;
+  /** From now on the broker keeps the subscriptions that are closed here. */
+  hold(): void;
 }
 
 /** Creates the list of subscriptions of one client. */
@@ -37,6 +39,7 @@ export function createSubscriptions(inbound: Inbound, wire: Wire): Subscriptions
   const filters = new Map<string, Set<Handler>>();
   let live = false;
   let restoredBefore = false;
+  let held = false;
 
   function request(filter: string, retained: 'send' | 'if-new'): FilterRequest {
     let qos: 0 | 1 | 2 = 0;
@@ -69,7 +72,7 @@ export function createSubscriptions(inbound: Inbound, wire: Wire): Subscriptions
       }
       return {
         async close() {
-          if (remove() && live) await wire.unsubscribe(filter);
+          if (remove() && live && !held) await wire.unsubscribe(filter);
         },
       };
     },
@@ -89,6 +92,9 @@ export function createSubscriptions(inbound: Inbound, wire: Wire): Subscriptions
     },
     pause() {
       live = false;
+    },
+    hold() {
+      held = true;
     },
   };
 }

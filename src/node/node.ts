@@ -69,7 +69,9 @@ export async function openNode(
     const opened = await openLedger(counters);
     ledger = opened;
     const version = packageVersion();
-    const status = createStatus({ node: config.node, version, bus, board, pool, flows });
+    const status = createStatus({
+      ...{ node: config.node, version, bus, board, pool, flows, store, journal },
+    });
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
     const topics = await openControl({
@@ -90,6 +92,8 @@ export async function openNode(
     flows.begin();
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
+    // The first step of a stop: an event that comes from now on would find no flow.
+    teardown.add('the way in', () => bus.hold());
     return {
       name: config.node,
       mqtt: bus.address,

@@ -3,6 +3,7 @@ import { bitFlip } from './scenarios/bit-flip.ts';
 import { clockStep } from './scenarios/clock-step.ts';
 import { diskFull } from './scenarios/disk-full.ts';
 import { diskReadOnly } from './scenarios/disk-read-only.ts';
+import { externalBroker } from './scenarios/external-broker.ts';
 import { killNode } from './scenarios/kill-node.ts';
 import { killNodeQos2 } from './scenarios/kill-node-qos2.ts';
 import { modelHangs } from './scenarios/model-hangs.ts';
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   killNode,
   killNodeQos2,
   sigterm,
+  externalBroker,
   reload,
   workerKilled,
   modelHangs,

@@ -4,7 +4,7 @@ import { createRig } from '../toolbox/rig.ts';
 import { pause } from '../toolbox/wait.ts';
 import { WORKER_KILLED, writeWorkerFaults } from '../toolbox/worker-faults.ts';
 
-const LENGTHS = { short: { kills: 5, total: 1_500 }, long: { kills: 50, total: 20_000 } };
+const LENGTHS = { short: { kills: 5, total: 2_500 }, long: { kills: 50, total: 20_000 } };
 const RATE_PER_SECOND = 800;
 /** Longer than a retry takes: what is ended twice counts as poisonous. */
 const BETWEEN_MS = { low: 400, high: 900 };

@@ -8,6 +8,9 @@ const WORKER = fileURLToPath(new URL('../../../dist/infer/worker.js', import.met
 /** What the preloaded program writes on stderr when it has ended a worker. */
 export const WORKER_KILLED = 'faults: a worker was ended in the middle of a run';
 
+/** Runs between two ends: what was in the run that was ended has long been tried again. */
+const BETWEEN_RUNS = 50;
+
 /**
  * Writes what makes a node's workers fail, and gives the options of Node that load it: each worker is
  * the real one beside a listener that ends it at a poisonous event, and at SIGUSR2 the next worker
@@ -40,17 +43,18 @@ function preloaded(worker: string): string {
     "import threads from 'node:worker_threads';",
     'const Real = threads.Worker;',
     'let armed = false;',
+    'let answered = Infinity;',
     'threads.Worker = class extends Real {',
     '  constructor(file, options) {',
     `    super(String(file).endsWith('worker.js') ? ${JSON.stringify(worker)} : file, options);`,
-    '    this.answered = 0;',
-    "    this.on('message', ({ kind }) => { if (kind === 'ran') this.answered += 1; });",
+    "    this.on('message', ({ kind }) => { if (kind === 'ran') answered += 1; });",
     '  }',
     '  postMessage(message, transfer) {',
     '    super.postMessage(message, transfer);',
     // What the last one was ended with is tried again first: twice would make it a poisonous event.
-    "    if (!armed || message.kind !== 'run' || this.answered < 3) return;",
+    `    if (!armed || message.kind !== 'run' || answered < ${BETWEEN_RUNS}) return;`,
     '    armed = false;',
+    '    answered = 0;',
     `    void this.terminate().then(() => process.stderr.write(${JSON.stringify(`${WORKER_KILLED}\n`)}));`,
     '  }',
     '};',

@@ -13,8 +13,10 @@ export const journalField = z
       .number()
       .min(0)
       .max(10)
-      .default(5)
-      .describe('How long writes gather for one fsync; 10 ms is what a publisher should wait.'),
+      .default(10)
+      .describe(
+        'How long events gather for one fsync. One that has its result before is not written at all.',
+      ),
     eventsMax: z
       .int()
       .min(1)

@@ -6,6 +6,12 @@ import type { Quarantined, Store } from '../store/store.ts';
 import type { NodeConfig } from './config.ts';
 import type { Log } from './log.ts';
 
+/**
+ * How long other writes than the journal's gather: of sessions and the outbox, whose results wait for
+ * them. An event of the journal can wait longer, because most are done before it is over.
+ */
+const STORE_BATCH_MS_MAX = 2;
+
 /** What the node keeps on disk, and the journal in it. */
 export interface Kept {
   readonly store: Store;
@@ -23,7 +29,7 @@ export async function openKept(
   const store = await openStore({
     folder: join(config.data, 'store'),
     sync,
-    batchMs,
+    batchMs: Math.min(batchMs, STORE_BATCH_MS_MAX),
     onQuarantined: tellDamage,
   });
   store.quarantined.forEach(tellDamage);

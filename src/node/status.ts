@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Bus } from '../bus/bus.ts';
 import type { Board } from '../devices/board.ts';
+import type { Journal } from '../store/journal.ts';
+import type { Store } from '../store/store.ts';
 import type { FlowRunner } from './flow-runner.ts';
 import type { Flows } from './flows.ts';
 
@@ -25,11 +27,13 @@ export interface StatusOptions {
   readonly board: Board;
   readonly pool: { stats(): object; readonly memoryBytes: number; readonly memoryBytesMax: number };
   readonly flows: Flows;
+  readonly store: Store;
+  readonly journal: Journal;
 }
 
 /** Gathers figures of the process, the broker, the flows and the models. */
 export function createStatus(options: StatusOptions): Status {
-  const { node, version, bus, board, pool, flows } = options;
+  const { node, version, bus, board, pool, flows, store, journal } = options;
   const startedAt = Date.now();
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
@@ -76,6 +80,7 @@ export function createStatus(options: StatusOptions): Status {
       ts: Date.now(),
       uptimeSeconds: Math.round((Date.now() - startedAt) / 1e3),
       broker: { kind: bus.kind, state: bus.state },
+      store: storeHealth(store, journal),
       cpuShare: cpuShare(),
       memory: {
         rssBytes: process.memoryUsage.rss(),
@@ -101,6 +106,19 @@ export function createStatus(options: StatusOptions): Status {
       return { count, devices: named };
     },
     close: () => loop.disable(),
+  };
+}
+
+function storeHealth(store: Store, journal: Journal): object {
+  const counts = journal.flows().map((flow) => journal.count(flow));
+  return {
+    state: store.state,
+    ...(store.problem !== undefined && { problem: store.problem.message }),
+    damaged: store.quarantined.length,
+    journal: {
+      events: counts.reduce((sum, { events }) => sum + events, 0),
+      bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { REASON } from './violation.ts';
 /** A SUBSCRIBE, and what its client may have. */
 export interface SubscribeRequest {
   readonly packet: SubscribePacket;
+  /** The door refuses one more; this says why. */
   readonly subscriptionsMax: number;
   /** Called once it is answered. */
   readonly done: () => void;
@@ -38,17 +39,16 @@ export function subscribeEach(client: InnerClient, request: SubscribeRequest): v
       answer(at, code);
       continue;
     }
-    if (!Object.hasOwn(client.subscriptions, subscription.topic)) {
-      room -= 1;
-      if (room < 0) {
-        answer(at, version === 5 ? REASON.quotaExceeded : REASON.unspecified);
-        continue;
-      }
-    }
+    if (!Object.hasOwn(client.subscriptions, subscription.topic)) room -= 1;
+    const full = room < 0;
     const one = { subscriptions: [subscription], ...(properties ? { properties } : {}) };
     client.subscribe(one, (error) => {
       // What was granted, or why not, stands in the request once the library is through with it.
-      queueMicrotask(() => answer(at, error ? REASON.unspecified : subscription.qos));
+      queueMicrotask(() => {
+        const granted = error ? REASON.unspecified : subscription.qos;
+        const tooMany = full && version === 5 && granted >= REASON.unspecified;
+        answer(at, tooMany ? REASON.quotaExceeded : granted);
+      });
     });
   }
 }

@@ -127,6 +127,14 @@ export function userPropertyPairs(
   return pairs;
 }
 
+/** A plain object with the same user properties, which keeps their order too. */
+export function copyUserProperties(properties: UserProperties): UserProperties {
+  const copy = { ...properties };
+  const pairs = pairsOf.get(properties);
+  if (pairs !== undefined) pairsOf.set(copy, pairs);
+  return copy;
+}
+
 function userPropertiesOf(pairs: readonly (readonly [string, string])[]): UserProperties {
   const found: UserProperties = Object.create(null);
   for (const [name, value] of pairs) {

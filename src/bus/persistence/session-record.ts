@@ -1,5 +1,6 @@
 import { decodeMsgpack, encodeMsgpack } from '../../std/msgpack.ts';
 import { z } from '../../std/schema.ts';
+import { copyUserProperties } from '../guard/properties.ts';
 import type { PublishProperties } from '../packet.ts';
 import type { StoredPacket } from './stored-packet.ts';
 
@@ -108,7 +109,9 @@ export function keptProperties(from: PublishProperties | undefined): PublishProp
   }
   if (from?.responseTopic !== undefined) kept.responseTopic = from.responseTopic;
   if (from?.correlationData !== undefined) kept.correlationData = from.correlationData;
-  if (from?.userProperties !== undefined) kept.userProperties = { ...from.userProperties };
+  if (from?.userProperties !== undefined) {
+    kept.userProperties = copyUserProperties(from.userProperties);
+  }
   if (from?.contentType !== undefined) kept.contentType = from.contentType;
   return Object.keys(kept).length === 0 ? undefined : kept;
 }

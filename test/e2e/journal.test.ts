@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/database.ts';
 import { openJournal } from '../../src/store/journal.ts';
 import { fourNumbers, tinyFlow, writeFlows } from '../harness/flows.ts';
@@ -18,12 +18,12 @@ let data: string;
 
 beforeAll(async () => {
   flows = await writeFlows({ tiny: tinyFlow() });
+});
+afterAll(() => rm(flows, { recursive: true }));
+beforeEach(async () => {
   data = await temporaryFolder();
 });
-afterAll(async () => {
-  await rm(flows, { recursive: true });
-  await rm(data, { recursive: true });
-});
+afterEach(() => rm(data, { recursive: true }));
 
 const start = (folder = flows) => startNode({ flows: folder, data });
 
@@ -130,7 +130,7 @@ describe('what a journal holds at the start of a node', () => {
   const ids = Array.from({ length: 30 }, (_, at) => `old-${at}`);
   const ts = 1_700_000_000_000;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     await using node = await start();
     await using subscriber = await subscribe(node);
     expect(subscriber.client.connected).toBe(true);

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { type EmbeddedBus, openBroker } from '../../../src/bus/broker.ts';
 import type { LedgeError } from '../../../src/std/error.ts';
 import { frame, text } from '../../conformance/mqtt/case.ts';
@@ -138,6 +140,27 @@ describe('connections that only hold a place', () => {
     for (let at = 0; at < 50; at += 1) client.socket.write(Buffer.alloc(64 * 1024));
     expect((await client.farewell())?.reasonCode).toBe(0x90);
     await expect.poll(() => bus.connections).toBe(0);
+  });
+});
+
+describe('over WebSocket', () => {
+  test('a refused client is told, and its connection closed', async () => {
+    await using bus = await openBroker({ port: 0 });
+    const web = createServer();
+    bus.attachWebSocket(web);
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    const address = web.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const socket = new WebSocket(`ws://127.0.0.1:${address.port}/mqtt`, ['mqtt']);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const came: number[] = [];
+    socket.on('message', (data: Buffer) => came.push(...data));
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(Buffer.from([...connect(5, 'web'), ...frame(0x30, [...text('a/+'), 0])]));
+    await closed;
+    expect(came[0]).toBe(0x20);
+    expect(came.slice(-4)).toEqual([0xe0, 2, 0x90, 0]);
+    await new Promise((resolve) => web.close(resolve));
   });
 });
 

@@ -1,6 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
+import { createAuthority } from '../harness/certificates.ts';
+import { freePort, type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
 import { connectTest, type TestClient } from '../harness/mqtt.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { hasTool } from '../harness/tools.ts';
@@ -225,6 +226,39 @@ describe.skipIf(!hasTool('mosquitto'))('an uplink to mosquitto', { timeout: 60_0
     closers.push(() => late[Symbol.asyncDispose]());
     const { payload, packet } = await late.next(() => true);
     expect([payload.toString(), packet.retain]).toEqual(['22', true]);
+  });
+
+  test.skipIf(!hasTool('openssl'))('TLS with certificates of an own authority works', async () => {
+    const authority = await createAuthority();
+    closers.push(() => authority.remove());
+    const server = await authority.issue('localhost');
+    const edge = await authority.issue('edge');
+    const port = await freePort();
+    const tls = await startMosquitto({
+      config: [
+        'user root',
+        `listener ${port} 127.0.0.1`,
+        `cafile ${authority.caFile}`,
+        `certfile ${server.certFile}`,
+        `keyfile ${server.keyFile}`,
+        'require_certificate true',
+      ],
+    });
+    closers.push(() => tls.remove());
+    const url = `mqtts://127.0.0.1:${port}`;
+    const ca = await readFile(authority.caFile, 'utf8');
+    const certificate = {
+      cert: await readFile(edge.certFile, 'utf8'),
+      key: await readFile(edge.keyFile, 'utf8'),
+    };
+    const near = await site({ url, client: { ca, certificate } });
+    await near.publish('up/a', 'secret');
+    await until(() => near.uplink.stats.telemetry.acked === 1);
+    const nobody = await site({ url, node: 'nobody', client: { ca } });
+    expect(nobody.uplink.state.connected).toBe(false);
+    const trusting = await site({ url, node: 'trusting', client: { certificate } });
+    expect(trusting.uplink.state.connected).toBe(false);
+    expect(trusting.problems[0]).toMatch(/SELF_SIGNED|UNABLE_TO|certificate/i);
   });
 
   test('the remote status is the last will of the node, and its state is told here', async () => {

@@ -38,7 +38,7 @@ export const LIMIT_NOTES = {
     value: 10_000,
     from: 50,
     to: 300_000,
-    why: 'For a TLS handshake, or the head of an HTTP request: a microcontroller needs some seconds.',
+    why: 'For a TLS handshake, or the head of an HTTP request: a slow device needs seconds.',
   },
   subscriptionsMax: {
     value: 4_096,
@@ -62,15 +62,15 @@ export const LIMIT_NOTES = {
     value: 1_000,
     from: 1,
     to: 65_535,
-    why: 'QoS 1 and 2 messages of one client that are not acknowledged to the end (Receive Maximum).',
+    why: 'QoS 1 and 2 messages of one client not acknowledged to the end (Receive Maximum).',
   },
   publishesPerSecondMax: {
     value: 50_000,
     from: 1,
     to: 1_000_000,
     why:
-      'Messages of one client per second, and at once; over it the client is held back. Above what ' +
-      'this broker routes: it stops no client that works, and leaves the others their share.',
+      'Messages of one client per second, and at once; over it the client is held back. Above ' +
+      'what this broker routes: it hinders no client that works, and bounds a loop.',
   },
 } as const satisfies Readonly<Record<keyof BrokerLimits, LimitNote>>;
 

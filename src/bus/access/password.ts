@@ -2,9 +2,8 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { LedgeError } from '../../std/error.ts';
 
 /**
- * Cost of one guess. N 2^14, r 8, p 5 is the set with the least memory of those that OWASP's password
- * storage cheat sheet holds equal for scrypt: 16 MiB, so that a board of 1 GiB can verify two at a time,
- * and some 0.2 s on a PC, 0.6 s on a Raspberry Pi 4.
+ * Cost of one guess: of the sets that OWASP's password storage cheat sheet holds equal for scrypt, the
+ * one with 16 MiB, so that a board of 1 GiB can verify two at a time. Some 0.2 s on a PC.
  */
 const COST = { logN: 14, r: 8, p: 5 } as const;
 const SALT_BYTES = 16;

@@ -62,7 +62,8 @@ function readyLine(node: LedgeNode): string {
   const flows = node
     .flows()
     .map(({ name, state, in: input, out }) => ({ name, state, in: input, out }));
-  return `${JSON.stringify({ ready: true, mqtt: node.mqtt, mqtts: node.mqtts, http: node.http, flows })}\n`;
+  const { mqtt, mqtts, http } = node;
+  return `${JSON.stringify({ ready: true, mqtt, mqtts, http, flows })}\n`;
 }
 
 /** What a person needs first: where it listens, each flow's topics, and a line that tries it. */

@@ -19,6 +19,9 @@ interface LibraryBroker {
   counter: number;
 }
 
+/** The one filter that the library cannot have as a name in a plain object. */
+const PROTOTYPE = '__proto__';
+
 type Numbering = (brokerId: string, counter: () => number) => void;
 
 /** Takes the place of subscriptions in a session that has none: the library tells sessions by them. */
@@ -78,7 +81,8 @@ function connectionSteps({ list, wills }: SessionParts): object {
       const session = list.resumable(id);
       if (session === undefined) return [];
       const found = [...session.subscriptions.values()].map((one) => ({ ...one.subscription }));
-      return found.length === 0 ? [{ ...SESSION_ITSELF }] : found;
+      if (found.length < 2) return found.length === 0 ? [{ ...SESSION_ITSELF }] : found;
+      return found.map((one) => (one.topic === PROTOTYPE ? undisputed(one) : one));
     },
     async addSubscriptions(client: object, subscriptions: readonly SessionSubscription[]) {
       const session = list.of(client);
@@ -186,4 +190,19 @@ function copyOf(packet: RetainedPacket): object {
 
 function has(filter: string): (session: Session) => boolean {
   return ({ subscriptions }) => subscriptions.has(filter);
+}
+
+/**
+ * The library tells several filters that it restores apart by writing each into `{}` under its name:
+ * `__proto__` would become what the object inherits, its fields would come out as filters, and the
+ * process would end. The first time it asks, this filter has another name.
+ */
+function undisputed(subscription: SessionSubscription): SessionSubscription {
+  let asked = false;
+  const get = () => {
+    const name = asked ? PROTOTYPE : `${PROTOTYPE} `;
+    asked = true;
+    return name;
+  };
+  return Object.defineProperty({ ...subscription }, 'topic', { get, enumerable: true });
 }

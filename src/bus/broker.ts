@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Aedes, type Client } from 'aedes';
+import { Aedes, type AedesOptions, type Client } from 'aedes';
 import { type Clock, systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Store } from '../store/store.ts';
@@ -13,11 +13,13 @@ import type { DoorClient } from './access/visitor.ts';
 import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState } from './bus.ts';
 import { type PublishWay, receivePublish } from './client-publish.ts';
+import { createConnections } from './connections.ts';
 import { drain } from './drain.ts';
 import { type Entrances, openEntrances, type TlsEntrance } from './entrances.ts';
 import { gatherWrites } from './gather.ts';
 import { seeOff } from './guard/farewell.ts';
-import { createGuard } from './guard/guard.ts';
+import type { GateLimits } from './guard/gate.ts';
+import { createGuard, type Guard } from './guard/guard.ts';
 import { INBOUND_ALIASES_MAX } from './guard/inbound-aliases.ts';
 import type { InnerClient } from './guard/inner-client.ts';
 import { createIntake, type Intake, LocalDelivery } from './intake.ts';
@@ -220,7 +222,7 @@ interface OpenedAedes {
 
 async function openAedes(options: BrokerOptions, intake: Intake): Promise<OpenedAedes> {
   const { payloadBytesMax = PAYLOAD_BYTES_MAX, connectionsMax = CONNECTIONS_MAX } = options;
-  const tell = (code: 'closed' | 'overflow', message: string, cause?: unknown) =>
+  const tell: TellProblem = (code, message, cause) =>
     options.onProblem?.(new LedgeError(code, message, { cause }));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const door = createDoor({
@@ -236,7 +238,7 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   const packetBytesMax = payloadBytesMax + PACKET_OVERHEAD_BYTES_MAX;
   const sessions = await openSessions({
     ...{ store: options.store, limits: options.sessions, clock: options.clock ?? systemClock },
-    tell: (text) => tell('overflow', text),
+    tell,
     publishWill: (will) => publishLeftWill(aedes, way, will),
     mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),
   });
@@ -253,12 +255,65 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     sessionExpiryIntervalLimit: expirySecondsMax,
     pendingSessionsLimit: sessionsMax,
     connectTimeout: limits.connectTimeoutMs,
+    ...hooksOf({ door, way, fits, answered: (...told) => guard.answered(...told) }),
+  });
+  const guard = createGuard(aedes, {
+    router,
+    limits: gateLimits(limits, packetBytesMax),
+    onOversize: (client, topic) =>
+      tell('overflow', `Left out a message on "${topic}": ${nameOf(client)} takes none as large`),
+  });
+  keepGrantedOnly(aedes, door);
+  aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
+  tellOfClosed(aedes, tell);
+  const connections = createConnections({
+    connectionsMax,
+    admit(stream, peer) {
+      const client = aedes.handle(gatherWrites(stream));
+      door.bind(asDoorClient(client), peer);
+      guard.attach(client as unknown as InnerClient);
+    },
+    onFull: () => tell('overflow', `Refused a connection: ${connectionsMax} clients are connected`),
+  });
+
+  return {
+    ...{ aedes, sessions, door, limits, attach: connections.attach, connections: connections.open },
+    hold() {
+      held = true;
+    },
+    begin() {
+      connections.begin();
+      sessions.begin();
+    },
+  };
+}
+
+function gateLimits(limits: BrokerLimits, packetBytesMax: number): GateLimits {
+  return {
+    packetBytesMax,
+    receiveMaximum: limits.inflightMax,
+    keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
+    handshakeMsMax: limits.connectTimeoutMs,
+    subscriptionsMax: limits.subscriptionsMax,
+  };
+}
+
+interface HookParts {
+  readonly door: Door;
+  readonly way: PublishWay;
+  readonly fits: ReturnType<typeof boundBacklog>;
+  readonly answered: Guard['answered'];
+}
+
+/** What the library asks before it lets a client do anything. */
+function hooksOf({ door, way, fits, answered }: HookParts): Partial<AedesOptions> {
+  return {
     authenticate: (client, username, password, done) =>
       door.logIn(asDoorClient(client), { username, password: password?.toString() }, done),
     authorizePublish: (client, packet, done) => {
       const from = client === null ? null : asDoorClient(client);
       const answer = (error?: Error | null) => {
-        guard.answered(client, packet, error);
+        answered(client, packet, error);
         done(error);
       };
       receivePublish(way, { client: from, packet, done: answer });
@@ -267,24 +322,19 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
       done(null, door.maySubscribe(asDoorClient(client), subscription) ? subscription : null),
     authorizeForward: (client, packet) => {
       const to = asDoorClient(client);
-      const mine = sessions.forward(to, packet) !== null && door.mayReceive(to, packet.topic);
+      const mine = way.sessions.forward(to, packet) !== null && door.mayReceive(to, packet.topic);
       return mine && fits(client, packet) ? packet : null;
     },
-  });
-  const guard = createGuard(aedes, {
-    router,
-    limits: {
-      packetBytesMax,
-      receiveMaximum: limits.inflightMax,
-      keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
-      handshakeMsMax: limits.connectTimeoutMs,
-      subscriptionsMax: limits.subscriptionsMax,
-    },
-    onOversize: (client, topic) =>
-      tell('overflow', `Left out a message on "${topic}": ${nameOf(client)} takes none as large`),
-  });
-  keepGrantedOnly(aedes, door);
-  aedes.on('unsubscribe', (filters, client) => door.unsubscribed(asDoorClient(client), filters));
+  };
+}
+
+/** What the broker tells of: a connection, a loss, something damaged on disk. */
+type ProblemCode = 'closed' | 'overflow' | 'value-invalid';
+
+type TellProblem = (code: ProblemCode, message: string, cause?: unknown) => void;
+
+/** Tells of connections that the library closes for what came on them. */
+function tellOfClosed(aedes: Aedes, tell: TellProblem): void {
   aedes.on('clientError', (client, cause) => {
     // The door tells of refused logins itself, and not of each.
     if ('returnCode' in cause) return;
@@ -293,44 +343,6 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
   aedes.on('connectionError', (_, cause) =>
     tell('closed', `Closed a connection before MQTT began: ${cause.message}`, cause),
   );
-  const connections = new Set<Duplex>();
-  let waiting: Array<() => void> | undefined = [];
-
-  function admit(stream: Duplex, peer: Peer): void {
-    if (stream.destroyed) return;
-    const client = aedes.handle(gatherWrites(stream));
-    door.bind(asDoorClient(client), peer);
-    guard.attach(client as unknown as InnerClient);
-  }
-
-  return {
-    aedes,
-    sessions,
-    door,
-    limits,
-    connections,
-    hold() {
-      held = true;
-    },
-    attach(stream, peer) {
-      if (connections.size >= connectionsMax) {
-        stream.destroy();
-        tell('overflow', `Refused a connection: ${connectionsMax} clients are connected`);
-        return;
-      }
-      connections.add(stream);
-      stream.on('error', nothing);
-      stream.once('close', () => connections.delete(stream));
-      if (waiting === undefined) admit(stream, peer);
-      else waiting.push(() => admit(stream, peer));
-    },
-    begin() {
-      const first = waiting ?? [];
-      waiting = undefined;
-      for (const admitOne of first) admitOne();
-      sessions.begin();
-    },
-  };
 }
 
 function closeAedes(aedes: Aedes): Promise<void> {

@@ -1,16 +1,22 @@
-import type { Aedes } from 'aedes';
 import { LedgeError } from '../std/error.ts';
 import type { Message } from './bus.ts';
 import { type PublishWay, receivePublish } from './client-publish.ts';
 import type { Intake } from './intake.ts';
-import { fieldsOf } from './packet.ts';
+import { fieldsOf, type PublishFields } from './packet.ts';
 import type { Sessions } from './persistence/sessions.ts';
 import type { RoutedPublish } from './persistence/stored-packet.ts';
 import { checkTopic } from './topics.ts';
 
+/** The part of the broker's library that routes. */
+interface Library {
+  publish(packet: LibraryPacket, done: (error?: Error | null) => void): void;
+}
+
+type LibraryPacket = PublishFields & { cmd: 'publish'; dup: boolean };
+
 /** Where one of the node's own messages goes. */
 export interface OwnWay {
-  readonly aedes: Aedes;
+  readonly aedes: Library;
   readonly intake: Intake;
   readonly sessions: Sessions;
   readonly payloadBytesMax: number;
@@ -44,7 +50,7 @@ export async function publishOwn(way: OwnWay, message: Message): Promise<void> {
 
 /** Publishes the will of a client of the last run, as if the client had just gone. */
 export async function publishLeftWill(
-  aedes: Aedes,
+  aedes: Library,
   way: PublishWay,
   will: RoutedPublish,
 ): Promise<void> {
@@ -61,7 +67,7 @@ export async function publishLeftWill(
   await route(aedes, packet);
 }
 
-function route(aedes: Aedes, packet: Parameters<Aedes['publish']>[0]): Promise<void> {
+function route(aedes: Library, packet: LibraryPacket): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     aedes.publish(packet, (cause) => {
       if (cause === undefined || cause === null) resolve();

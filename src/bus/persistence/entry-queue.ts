@@ -59,102 +59,98 @@ const ID_MAX = 65_535;
 
 /** Creates an empty queue; `seq` is the number of its first entry. */
 export function createEntryQueue(seq: number): EntryQueue {
-  const byId = new Map<number, Entry>();
-  let first: Entry | undefined;
-  let last: Entry | undefined;
-  let nextSeq = seq;
-  let lastId = 0;
-  let bytes = 0;
-  let memoryBytes = 0;
+  return new LinkedQueue(seq);
+}
 
-  /** [MQTT-2.2.1-4] Fewer entries than identifiers are ever kept. */
-  function freeId(): number {
-    do lastId = lastId === ID_MAX ? 1 : lastId + 1;
-    while (byId.has(lastId));
-    return lastId;
+/** A doubly linked list: entries leave from anywhere, and each knows who follows it even then. */
+class LinkedQueue implements EntryQueue {
+  first: Entry | undefined;
+  last: Entry | undefined;
+  bytes = 0;
+  memoryBytes = 0;
+  readonly #byId = new Map<number, Entry>();
+  #nextSeq: number;
+  #lastId = 0;
+
+  constructor(seq: number) {
+    this.#nextSeq = seq;
   }
 
-  function link(entry: Entry): Entry {
-    entry.previous = last;
-    if (last === undefined) first = entry;
-    else last.next = entry;
-    last = entry;
-    nextSeq = Math.max(nextSeq, entry.seq + 1);
-    byId.set(entry.id, entry);
-    bytes += entry.bytes;
-    memoryBytes += inMemory(entry);
+  get messages(): number {
+    return this.#byId.size;
+  }
+
+  append({ qos, expiresAt, durable, packet, bytes }: NewEntry): Entry {
+    return this.#link({
+      ...{ seq: this.#nextSeq, id: this.#freeId(), qos, expiresAt, kind: 'message', packet, bytes },
+      ...{ durable, sent: false, tried: false, gone: false, previous: undefined, next: undefined },
+    });
+  }
+
+  restore(entry: OldEntry): Entry {
+    this.#lastId = entry.id;
+    return this.#link({
+      ...entry,
+      ...{ packet: undefined, durable: true, sent: false, gone: false },
+      ...{ previous: undefined, next: undefined },
+    });
+  }
+
+  find(id: number): Entry | undefined {
+    return this.#byId.get(id);
+  }
+
+  remove(entry: Entry): void {
+    if (entry.gone) return;
+    entry.gone = true;
+    if (entry.previous === undefined) this.first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === undefined) this.last = entry.previous;
+    else entry.next.previous = entry.previous;
+    this.#byId.delete(entry.id);
+    this.bytes -= entry.bytes;
+    this.memoryBytes -= inMemory(entry);
+  }
+
+  release(entry: Entry): void {
+    if (entry.gone || entry.kind === 'released') return;
+    this.memoryBytes -= inMemory(entry);
+    this.bytes += ENTRY_BYTES - entry.bytes;
+    entry.kind = 'released';
+    entry.bytes = ENTRY_BYTES;
+    entry.packet = undefined;
+  }
+
+  evict(entry: Entry): void {
+    if (entry.gone) return;
+    this.memoryBytes -= inMemory(entry);
+    entry.packet = undefined;
+  }
+
+  fill(entry: Entry, packet: StoredPacket): void {
+    if (entry.gone || entry.kind === 'released' || entry.packet !== undefined) return;
+    entry.packet = packet;
+    this.memoryBytes += inMemory(entry);
+  }
+
+  #link(entry: Entry): Entry {
+    entry.previous = this.last;
+    if (this.last === undefined) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
+    this.#nextSeq = Math.max(this.#nextSeq, entry.seq + 1);
+    this.#byId.set(entry.id, entry);
+    this.bytes += entry.bytes;
+    this.memoryBytes += inMemory(entry);
     return entry;
   }
 
-  return {
-    get first() {
-      return first;
-    },
-    get last() {
-      return last;
-    },
-    get messages() {
-      return byId.size;
-    },
-    get bytes() {
-      return bytes;
-    },
-    get memoryBytes() {
-      return memoryBytes;
-    },
-    append({ qos, expiresAt, durable, packet, bytes: size }) {
-      return link({
-        seq: nextSeq,
-        id: freeId(),
-        qos,
-        expiresAt,
-        kind: 'message',
-        packet,
-        bytes: size,
-        durable,
-        sent: false,
-        tried: false,
-        gone: false,
-        previous: undefined,
-        next: undefined,
-      });
-    },
-    restore(entry) {
-      lastId = entry.id;
-      const state = { packet: undefined, durable: true, sent: false, gone: false };
-      return link({ ...entry, ...state, previous: undefined, next: undefined });
-    },
-    find: (id) => byId.get(id),
-    remove(entry) {
-      if (entry.gone) return;
-      entry.gone = true;
-      if (entry.previous === undefined) first = entry.next;
-      else entry.previous.next = entry.next;
-      if (entry.next === undefined) last = entry.previous;
-      else entry.next.previous = entry.previous;
-      byId.delete(entry.id);
-      bytes -= entry.bytes;
-      memoryBytes -= inMemory(entry);
-    },
-    release(entry) {
-      if (entry.gone || entry.kind === 'released') return;
-      memoryBytes -= inMemory(entry);
-      bytes += ENTRY_BYTES - entry.bytes;
-      entry.kind = 'released';
-      entry.bytes = ENTRY_BYTES;
-      entry.packet = undefined;
-    },
-    evict(entry) {
-      if (entry.gone) return;
-      memoryBytes -= inMemory(entry);
-      entry.packet = undefined;
-    },
-    fill(entry, packet) {
-      if (entry.gone || entry.kind === 'released' || entry.packet !== undefined) return;
-      entry.packet = packet;
-      memoryBytes += inMemory(entry);
-    },
-  };
+  /** [MQTT-2.2.1-4] Fewer entries than identifiers are ever kept. */
+  #freeId(): number {
+    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1;
+    while (this.#byId.has(this.#lastId));
+    return this.#lastId;
+  }
 }
 
 function inMemory(entry: Entry): number {

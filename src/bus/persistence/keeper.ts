@@ -1,13 +1,14 @@
 import type { Write } from '../../store/store.ts';
 import type { Entry } from './entry-queue.ts';
-import type { DropReason, Pump } from './pump.ts';
+import type { Pump } from './pump.ts';
 import type { RetainedMessages } from './retained-messages.ts';
 import { identifiersOf, type Route, type Routes, routeFor } from './routes.ts';
 import type { Session, SessionClient } from './session.ts';
 import { KEYS, type SessionDisk } from './session-disk.ts';
-import { ENTRY_BYTES, SESSION_MEMORY_BYTES_MAX, type SessionLimits } from './session-limits.ts';
+import { ENTRY_BYTES, SESSION_MEMORY_BYTES_MAX } from './session-limits.ts';
 import type { SessionList } from './session-list.ts';
 import { encodeRecord, keptProperties } from './session-record.ts';
+import type { SessionStock } from './session-stock.ts';
 import {
   bytesOf,
   expiryOf,
@@ -30,30 +31,16 @@ export interface Keeper {
   taken(packet: RoutedPublish): boolean;
   /** Gives one session a retained message that it has subscribed to. */
   keepFor(route: Route, packet: RoutedPublish): void;
-  /** The client has a message of QoS 2, and is owed a PUBREL; resolves when that may go. */
-  release(session: Session, entry: Entry): Promise<void>;
-  /** The client has it for good. */
-  acknowledge(session: Session, entry: Entry): void;
-  drop(session: Session, entry: Entry, reason: DropReason): void;
-  /** The connection is gone: what is on disk need not stay in memory. */
-  evictAll(session: Session): void;
-  /** An ended session's messages go with it; the disk is the caller's part. */
-  forget(session: Session, reason: DropReason): void;
-  /** Counts what was read from disk. */
-  restored(session: Session): void;
-  readonly dropped: Readonly<Record<DropReason, number>>;
-  readonly bytes: number;
 }
 
 interface KeeperOptions {
   readonly disk: SessionDisk;
-  readonly limits: SessionLimits;
   readonly routes: Routes;
   readonly retained: RetainedMessages;
+  readonly stock: SessionStock;
   readonly list: () => SessionList;
   readonly pump: () => Pump;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
   /** The broker's name and next number for a message. */
   readonly number: () => { readonly brokerId: string; readonly brokerCounter: number };
 }
@@ -65,78 +52,19 @@ interface Kept {
 
 /** Creates the keeper of one broker. */
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { disk, limits, now } = options;
+  const { disk, stock, now } = options;
   const numbered = new Set<number>();
-  const dropped: Record<DropReason, number> = {
-    overflow: 0,
-    expired: 0,
-    'too-large': 0,
-    refused: 0,
-    damaged: 0,
-    ended: 0,
-  };
-  let bytes = 0;
-
-  /** Takes an entry out of memory; the disk is the caller's part. */
-  function takeOut(session: Session, entry: Entry): void {
-    if (entry.gone) return;
-    options.pump().passed(session, entry);
-    session.queue.remove(entry);
-    bytes -= entry.bytes;
-  }
-
-  /** Makes room for so many bytes more; false: there is none, and the message is dropped. */
-  function makeRoom(session: Session, size: number, writes: Write[]): boolean {
-    const { queue } = session;
-    const fits = () =>
-      queue.messages < limits.queueMessagesMax &&
-      queue.bytes + size <= limits.queueBytesMax &&
-      bytes + size <= limits.bytesMax;
-    if (fits()) {
-      if (queue.messages === 0) session.toldFull = false;
-      return true;
-    }
-    tellFull(session);
-    // A session that ends with its connection cannot tell of a loss in any other way.
-    if (limits.overflow === 'disconnect-session' || session.expirySeconds === 0) {
-      dropped.overflow += 1;
-      session.client?.conn.destroy();
-      options.list().end(session);
-      return false;
-    }
-    const possible = size <= limits.queueBytesMax && limits.overflow === 'drop-oldest';
-    for (let entry = possible ? queue.first : undefined; entry !== undefined && !fits(); ) {
-      const { next } = entry;
-      if (entry.kind === 'message') {
-        takeOut(session, entry);
-        dropped.overflow += 1;
-        if (session.lasting) writes.push(deletion(session, entry));
-      }
-      entry = next;
-    }
-    if (fits()) return true;
-    dropped.overflow += 1;
-    return false;
-  }
-
-  function tellFull(session: Session): void {
-    if (session.toldFull) return;
-    session.toldFull = true;
-    const { messages, bytes: size } = session.queue;
-    const what = `${messages} messages with ${size} bytes wait`;
-    options.tell(`Dropped messages for client "${session.id}": its session is full, ${what}`);
-  }
 
   function put(route: Route, packet: RoutedPublish, kept: Kept): void {
     const { session } = route;
     const stored = storedOf(route, packet);
     const size = ENTRY_BYTES + bytesOf(stored);
-    if (!makeRoom(session, size, kept.writes)) return;
+    if (!stock.makeRoom(session, size, kept.writes)) return;
     const qos = packet.qos === 2 && route.qos === 2 ? 2 : 1;
     const expiresAt = expiryOf(packet, now());
     const durable = !session.lasting;
     const entry = session.queue.append({ qos, expiresAt, durable, packet: stored, bytes: size });
-    bytes += size;
+    stock.add(entry);
     kept.entries.push({ session, entry });
     if (session.lasting) {
       const value = encodeRecord({ kind: 'message', id: entry.id, qos, expiresAt, ...stored });
@@ -153,7 +81,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     try {
       await disk.write(writes);
     } catch (error) {
-      for (const { session, entry } of entries) takeOut(session, entry);
+      for (const { session, entry } of entries) stock.takeOut(session, entry);
       throw error;
     }
     for (const { session, entry } of entries) {
@@ -173,10 +101,6 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   return {
-    dropped,
-    get bytes() {
-      return bytes;
-    },
     keep(packet, from) {
       const routes = options.routes.of(packet.topic);
       const received = from === undefined || packet.qos < 2 ? undefined : receiving(from, packet);
@@ -204,39 +128,6 @@ export function createKeeper(options: KeeperOptions): Keeper {
       put(route, packet, kept);
       if (kept.writes.length > 0) commit(kept).catch(nothing);
     },
-    async release(session, entry) {
-      const before = entry.bytes;
-      session.queue.release(entry);
-      bytes += entry.bytes - before;
-      if (!session.lasting || session.ended) return;
-      const value = encodeRecord({ kind: 'released', id: entry.id });
-      await disk.insist([{ kind: 'put', key: KEYS.entry(session.key, entry.seq), value }]);
-    },
-    acknowledge(session, entry) {
-      takeOut(session, entry);
-      if (session.lasting) void disk.insist([deletion(session, entry)]);
-    },
-    drop(session, entry, reason) {
-      if (entry.gone) return;
-      takeOut(session, entry);
-      dropped[reason] += 1;
-      if (session.lasting) void disk.insist([deletion(session, entry)]);
-    },
-    evictAll(session) {
-      if (!session.lasting) return;
-      for (let entry = session.queue.first; entry !== undefined; entry = entry.next) {
-        if (entry.durable) session.queue.evict(entry);
-      }
-    },
-    forget(session, reason) {
-      for (let entry = session.queue.first; entry !== undefined; entry = entry.next) {
-        if (entry.kind === 'message') dropped[reason] += 1;
-        takeOut(session, entry);
-      }
-    },
-    restored(session) {
-      bytes += session.queue.bytes;
-    },
   };
 }
 
@@ -257,10 +148,6 @@ function storedOf(route: Route, packet: RoutedPublish): StoredPacket {
     ...(properties !== undefined && { properties }),
     ...(identifiers.length > 0 && { identifiers: [...identifiers] }),
   };
-}
-
-function deletion(session: Session, entry: Entry): Write {
-  return { kind: 'delete', key: KEYS.entry(session.key, entry.seq) };
 }
 
 function nothing(): void {}

@@ -102,7 +102,7 @@ function connectionSteps({ list, wills }: SessionParts): object {
       // The will of a connection that is gone was published: by now there may be another's.
       if (!connecting && list.get(client.id)?.client?.closed === false) return undefined;
       await wills.delete(client.id);
-      if (connecting) await list.attach(client);
+      if (connecting) list.attach(client);
       return will;
     },
     /** Wills of an earlier run are published by ourselves, after their delay. */
@@ -138,7 +138,7 @@ function receivedSteps({ list, disk }: SessionParts): object {
 }
 
 /** What goes to clients at QoS 1 and 2: the pump sends it, the library tells of their answers. */
-function outgoingSteps({ list, keeper, pump }: SessionParts): object {
+function outgoingSteps({ list, keeper, stock, pump }: SessionParts): object {
   /** The library's own messages, which nobody has kept before. */
   function keepOwn(packet: RoutedPublish): Promise<void> {
     const kept = keeper.keep(packet, undefined);
@@ -149,7 +149,9 @@ function outgoingSteps({ list, keeper, pump }: SessionParts): object {
   function find(client: object, { messageId }: About): Found | undefined {
     const session = list.of(client);
     const entry = messageId === undefined ? undefined : session?.queue.find(messageId);
-    return session === undefined || entry?.sent !== true ? undefined : { session, entry };
+    if (session === undefined || entry === undefined) return undefined;
+    // What was never sent cannot be answered; an answer to an earlier connection counts.
+    return entry.sent || entry.tried ? { session, entry } : undefined;
   }
 
   return {
@@ -161,12 +163,12 @@ function outgoingSteps({ list, keeper, pump }: SessionParts): object {
       if (packet.cmd !== 'pubrel') return;
       const found = find(client, packet);
       if (found === undefined) packet.reasonCode = IDENTIFIER_NOT_FOUND;
-      else await keeper.release(found.session, found.entry);
+      else await stock.release(found.session, found.entry);
     },
     async outgoingClearMessageId(client: object, packet: About) {
       const found = find(client, packet);
       if (found === undefined) return undefined;
-      keeper.acknowledge(found.session, found.entry);
+      stock.acknowledge(found.session, found.entry);
       return { messageId: found.entry.id, qos: found.entry.qos };
     },
     /** Called once, behind the CONNACK. */

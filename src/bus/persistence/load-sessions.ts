@@ -7,7 +7,7 @@ import { bytesOf } from './stored-packet.ts';
 
 /** Reads everything from disk; what does not parse or belongs to nobody is set aside, and told. */
 export async function loadSessions(parts: SessionParts): Promise<void> {
-  const { disk, retained, wills, list, keeper } = parts;
+  const { disk, retained, wills, list, stock } = parts;
   if (!disk.lasting) return;
   const sessions = new Map<string, Session>();
   let damaged = 0;
@@ -49,9 +49,10 @@ export async function loadSessions(parts: SessionParts): Promise<void> {
   await read('retained/', (value, key) => retained.restore(key, value));
   for (const session of sessions.values()) {
     session.triedThrough = Math.min(session.triedThrough, session.queue.last?.seq ?? -1);
-    keeper.restored(session);
+    for (let entry = session.queue.first; entry !== undefined; entry = entry.next) stock.add(entry);
   }
-  if (damaged > 0) parts.tell(`Set aside ${damaged} damaged values of the broker's sessions`);
+  if (damaged > 0)
+    parts.tell('value-invalid', `Set aside ${damaged} damaged values of the broker's sessions`);
 }
 
 /** The session and the number that a key names. */

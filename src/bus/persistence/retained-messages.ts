@@ -3,6 +3,7 @@ import type { PublishProperties } from '../packet.ts';
 import type { RetainedPacket } from '../retained.ts';
 import { createSaver } from './saver.ts';
 import { KEYS, keyOf, type SessionDisk } from './session-disk.ts';
+import type { Tell } from './session-limits.ts';
 import { ENTRY_BYTES, type SessionLimits } from './session-limits.ts';
 import {
   decodeRetained,
@@ -30,7 +31,7 @@ interface RetainedOptions {
   readonly disk: SessionDisk;
   readonly limits: SessionLimits;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly tell: Tell;
 }
 
 interface Kept {
@@ -68,8 +69,20 @@ export function createRetained({ disk, limits, now, tell }: RetainedOptions): Re
 
   function refuse(topic: string): void {
     refused += 1;
-    if (!told) tell(`Did not retain a message on "${topic}": too many are retained`);
+    if (!told) tell('overflow', `Did not retain a message on "${topic}": too many are retained`);
     told = true;
+  }
+
+  function restore(key: string, value: Uint8Array): boolean {
+    const record = decodeRetained(value);
+    if (record === undefined || KEYS.retained(keyOf(record.topic)) !== key) return false;
+    const packet = restored(record);
+    const over = packet.messageExpiry !== undefined && packet.messageExpiry <= now();
+    if (over || !keep(packet)) {
+      if (!over) refuse(packet.topic);
+      void save(packet.topic);
+    }
+    return true;
   }
 
   return {
@@ -115,17 +128,7 @@ export function createRetained({ disk, limits, now, tell }: RetainedOptions): Re
       for (const [topic, { packet }] of kept) if (matches(filter, topic)) take(packet);
       return found;
     },
-    restore(key, value) {
-      const record = decodeRetained(value);
-      if (record === undefined || KEYS.retained(keyOf(record.topic)) !== key) return false;
-      const packet = restored(record);
-      const over = packet.messageExpiry !== undefined && packet.messageExpiry <= now();
-      if (over || !keep(packet)) {
-        if (!over) refuse(packet.topic);
-        void save(packet.topic);
-      }
-      return true;
-    },
+    restore,
   };
 }
 

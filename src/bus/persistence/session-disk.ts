@@ -9,6 +9,8 @@ const RETRY_MS = 200;
 /** The store as the sessions use it; without one, everything lasts as long as the process. */
 export interface SessionDisk {
   readonly lasting: boolean;
+  /** Whether the disk takes writes, as far as is known. */
+  readonly ready: boolean;
   /** Fails where the store has no room, with nothing changed. */
   write(writes: readonly Write[]): Promise<void>;
   /** Tries until it is done; never settles once the store is closed. */
@@ -38,6 +40,9 @@ export function createSessionDisk(store: Store | undefined, clock: Clock): Sessi
 
   return {
     lasting: true,
+    get ready() {
+      return store.state === 'open';
+    },
     write: (writes) => store.write(writes),
     insist,
     get: (key) => store.get(key),
@@ -54,6 +59,7 @@ export function createSessionDisk(store: Store | undefined, clock: Clock): Sessi
 
 const MEMORY: SessionDisk = {
   lasting: false,
+  ready: true,
   write: () => Promise.resolve(),
   insist: () => Promise.resolve(),
   get: () => Promise.resolve(undefined),

@@ -54,3 +54,6 @@ export const IN_FLIGHT_MAX = 1_000;
 export const SESSION_MEMORY_BYTES_MAX = 1024 * 1024;
 /** Messages that are read back from disk at once. */
 export const READ_BACK_MAX = 32;
+
+/** Told of what was lost: for want of room, or because it was damaged. */
+export type Tell = (code: 'overflow' | 'value-invalid', text: string) => void;

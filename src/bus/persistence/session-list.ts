@@ -24,8 +24,8 @@ export interface SessionList {
   of(client: object): Session | undefined;
   /** Whether a client that does not ask for a clean start finds a session. */
   resumable(id: string): Session | undefined;
-  /** Gives a connection its session, an old or a new one; resolves once that is on disk. */
-  attach(client: SessionClient): Promise<void>;
+  /** Gives a connection its session, an old or a new one. */
+  attach(client: SessionClient): void;
   /** The connection is gone: the session waits for the next one, or ends. */
   detach(client: SessionClient): void;
   end(session: Session): void;
@@ -83,6 +83,66 @@ export function createSessionList(options: ListOptions): SessionList {
     session.callOffEnd = clock.after(Math.max(0, milliseconds), () => remove(session, 'expired'));
   }
 
+  function resumable(id: string): Session | undefined {
+    const session = sessions.get(id);
+    return session === undefined || session.expirySeconds === 0 ? undefined : session;
+  }
+
+  function attach(client: SessionClient): void {
+    const found = resumable(client.id);
+    const old = sessions.get(client.id);
+    if (found === undefined && old !== undefined) remove(old, 'ended');
+    const expirySeconds = Math.min(client.sessionExpiryInterval, limits.expirySecondsMax);
+    const session = found ?? add(client.id, expirySeconds, disk.lasting && expirySeconds > 0);
+    if (found !== undefined) {
+      options.onLeave(session);
+      if (session.client === undefined) absent -= 1;
+      session.callOffEnd();
+      session.expirySeconds = expirySeconds;
+    }
+    session.client = client;
+    session.endsAt = undefined;
+    byClient.set(client, session);
+    client.clean = false;
+    client.conn.once('close', () => detach(client));
+    if (client.conn.destroyed) detach(client);
+    const refused = [...session.subscriptions.keys()].filter(
+      (filter) => !Object.hasOwn(client.subscriptions, filter),
+    );
+    // Nobody waits for the disk: whatever a session is promised later is written behind this.
+    void list.unsubscribe(session, refused);
+  }
+
+  function detach(client: SessionClient): void {
+    const session = byClient.get(client);
+    if (session === undefined || session.client !== client) return;
+    session.expirySeconds = Math.min(client.sessionExpiryInterval, limits.expirySecondsMax);
+    if (session.expirySeconds === 0) return remove(session, 'ended');
+    if (absent >= limits.sessionsMax) return remove(session, 'too-many');
+    options.onLeave(session);
+    session.client = undefined;
+    absent += 1;
+    session.endsAt = clock.now() + session.expirySeconds * 1000;
+    endLater(session, session.expirySeconds * 1000);
+    void save(session.id);
+  }
+
+  function restore(record: SessionRecord): Session {
+    const expirySeconds = Math.min(record.expirySeconds, limits.expirySecondsMax);
+    const session = add(record.id, expirySeconds, true);
+    absent += 1;
+    session.triedThrough = record.triedThrough;
+    const longest = expirySeconds * 1000;
+    const left = record.endsAt === undefined ? longest : record.endsAt - clock.now();
+    session.endsAt = clock.now() + Math.min(left, longest);
+    endLater(session, Math.min(left, longest));
+    for (const subscription of record.subscriptions) {
+      const take = options.place({ session, subscription });
+      session.subscriptions.set(subscription.topic, { subscription, take });
+    }
+    return session;
+  }
+
   const list: SessionList = {
     get: (id) => sessions.get(id),
     values: () => sessions.values(),
@@ -93,47 +153,9 @@ export function createSessionList(options: ListOptions): SessionList {
       return absent;
     },
     of: (client) => byClient.get(client),
-    resumable(id) {
-      const session = sessions.get(id);
-      return session === undefined || session.expirySeconds === 0 ? undefined : session;
-    },
-    async attach(client) {
-      const found = list.resumable(client.id);
-      const old = sessions.get(client.id);
-      if (found === undefined && old !== undefined) remove(old, 'ended');
-      const expirySeconds = Math.min(client.sessionExpiryInterval, limits.expirySecondsMax);
-      const session = found ?? add(client.id, expirySeconds, disk.lasting && expirySeconds > 0);
-      if (found !== undefined) {
-        options.onLeave(session);
-        if (session.client === undefined) absent -= 1;
-        session.callOffEnd();
-        session.expirySeconds = expirySeconds;
-      }
-      session.client = client;
-      session.endsAt = undefined;
-      byClient.set(client, session);
-      client.clean = false;
-      client.conn.once('close', () => list.detach(client));
-      if (client.conn.destroyed) list.detach(client);
-      const refused = [...session.subscriptions.keys()].filter(
-        (filter) => !Object.hasOwn(client.subscriptions, filter),
-      );
-      if (refused.length > 0) await list.unsubscribe(session, refused);
-      await save(session.id);
-    },
-    detach(client) {
-      const session = byClient.get(client);
-      if (session === undefined || session.client !== client) return;
-      session.expirySeconds = Math.min(client.sessionExpiryInterval, limits.expirySecondsMax);
-      if (session.expirySeconds === 0) return remove(session, 'ended');
-      if (absent >= limits.sessionsMax) return remove(session, 'too-many');
-      options.onLeave(session);
-      session.client = undefined;
-      absent += 1;
-      session.endsAt = clock.now() + session.expirySeconds * 1000;
-      endLater(session, session.expirySeconds * 1000);
-      void save(session.id);
-    },
+    resumable,
+    attach,
+    detach,
     end: (session) => remove(session, 'ended'),
     async subscribe(session, subscriptions) {
       for (const subscription of subscriptions) {
@@ -150,21 +172,7 @@ export function createSessionList(options: ListOptions): SessionList {
       }
       await save(session.id);
     },
-    restore(record) {
-      const expirySeconds = Math.min(record.expirySeconds, limits.expirySecondsMax);
-      const session = add(record.id, expirySeconds, true);
-      absent += 1;
-      session.triedThrough = record.triedThrough;
-      const longest = expirySeconds * 1000;
-      const left = record.endsAt === undefined ? longest : record.endsAt - clock.now();
-      session.endsAt = clock.now() + Math.min(left, longest);
-      endLater(session, Math.min(left, longest));
-      for (const subscription of record.subscriptions) {
-        const take = options.place({ session, subscription });
-        session.subscriptions.set(subscription.topic, { subscription, take });
-      }
-      return session;
-    },
+    restore,
     save: (session) => save(session.id),
   };
   return list;

@@ -10,9 +10,11 @@ import { createRetained, type RetainedMessages } from './retained-messages.ts';
 import { createRoutes, type Routes } from './routes.ts';
 import { createReceived, type Session, type SessionClient } from './session.ts';
 import { createSessionDisk, KEYS, type SessionDisk } from './session-disk.ts';
+import type { Tell } from './session-limits.ts';
 import { SESSION_LIMITS, type SessionLimits } from './session-limits.ts';
 import { createSessionList, type SessionList } from './session-list.ts';
 import { decodeEntry, packetOf } from './session-record.ts';
+import { createSessionStock, type SessionStock } from './session-stock.ts';
 import type { RoutedPublish, StoredPacket } from './stored-packet.ts';
 import { createWills, type Wills } from './wills.ts';
 
@@ -55,7 +57,7 @@ export interface SessionsOptions {
   readonly store?: Store | undefined;
   readonly limits?: Partial<SessionLimits> | undefined;
   readonly clock: Clock;
-  readonly tell: (text: string) => void;
+  readonly tell: Tell;
   /** Resolves when a will of the last run was routed. */
   readonly publishWill: (will: RoutedPublish) => Promise<void>;
   /** Whether a client may read a topic, now. */
@@ -72,8 +74,9 @@ export interface SessionParts {
   readonly wills: Wills;
   readonly list: SessionList;
   readonly keeper: Keeper;
+  readonly stock: SessionStock;
   readonly pump: Pump;
-  readonly tell: (text: string) => void;
+  readonly tell: Tell;
 }
 
 /** Reads what the last run left, if there is a store; damaged values are set aside and told. */
@@ -100,11 +103,13 @@ function createParts(
   const retained = createRetained(shared);
   const wills = createWills({ disk, clock, publish: publishWill });
   const late = { list: () => list, pump: () => pump };
-  const keeper = createKeeper({ ...shared, ...late, routes, retained, number });
+  const end = (session: Session) => list.end(session);
+  const stock = createSessionStock({ disk, limits, tell, end, pump: late.pump });
+  const keeper = createKeeper({ ...late, disk, routes, retained, stock, now: clock.now, number });
   const pump = createPump({
     now: clock.now,
     mayReceive,
-    drop: keeper.drop,
+    drop: stock.drop,
     readBack: (session, entry) => readBack({ disk, tell }, session, entry),
   });
   const list = createSessionList({
@@ -114,16 +119,19 @@ function createParts(
     place: (placed) => routes.add(placed),
     onLeave(session) {
       pump.halt(session);
-      keeper.evictAll(session);
+      stock.evictAll(session);
     },
     onEnd(session, why) {
       if (why === 'too-many') {
-        tell(`Ended the session of client "${session.id}": ${limits.sessionsMax} others are kept`);
+        tell(
+          'overflow',
+          `Ended the session of client "${session.id}": ${limits.sessionsMax} others are kept`,
+        );
       }
-      keeper.forget(session, why === 'expired' ? 'expired' : 'ended');
+      stock.forget(session, why === 'expired' ? 'expired' : 'ended');
     },
   });
-  return { disk, clock, limits, routes, retained, wills, list, keeper, pump, tell };
+  return { disk, clock, limits, routes, retained, wills, list, keeper, stock, pump, tell };
 }
 
 /** Reads a payload that only the disk has; a damaged one is set aside. */
@@ -138,12 +146,12 @@ async function readBack(
   if (record?.kind === 'message') return packetOf(record);
   if (entry.gone) return undefined;
   if (value !== undefined) disk.setAside(key, value);
-  tell(`Set aside a damaged message for client "${session.id}"`);
+  tell('value-invalid', `Set aside a damaged message for client "${session.id}"`);
   return undefined;
 }
 
 function createFace(parts: SessionParts, library: object): Sessions {
-  const { keeper, list, retained, routes, wills, disk } = parts;
+  const { keeper, stock, list, retained, routes, wills, disk } = parts;
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
@@ -188,11 +196,11 @@ function createFace(parts: SessionParts, library: object): Sessions {
         sessions: list.size,
         absent: list.absent,
         queuedMessages,
-        queuedBytes: keeper.bytes,
+        queuedBytes: stock.bytes,
         retainedMessages: retained.messages,
         retainedBytes: retained.bytes,
         retainedRefused: retained.refused,
-        dropped: { ...keeper.dropped },
+        dropped: { ...stock.dropped },
       };
     },
     begin: () => wills.begin(),

@@ -11,7 +11,10 @@ export type Will = RoutedPublish & {
 
 /** The last wills of the clients that are or were connected. */
 export interface Wills {
-  /** Resolves once it is on disk. `expirySeconds` ends the delay of the will, too [MQTT-3.1.3-9]. */
+  /**
+   * Resolves once it is on disk, unless the disk fails. `expirySeconds` ends the delay of the will,
+   * too [MQTT-3.1.3-9].
+   */
   put(clientId: string, will: Will, expirySeconds: number): Promise<void>;
   get(clientId: string): Will | undefined;
   /** Also calls off a will of the last run that waits. */
@@ -41,7 +44,8 @@ export function createWills({ disk, clock, publish }: WillsOptions): Wills {
     left.delete(clientId);
     waits.get(clientId)?.();
     waits.delete(clientId);
-    return disk.insist([{ kind: 'delete', key: KEYS.will(keyOf(clientId)) }]);
+    const written = disk.insist([{ kind: 'delete', key: KEYS.will(keyOf(clientId)) }]);
+    return disk.ready ? written : Promise.resolve();
   }
 
   async function fire(record: WillRecord): Promise<void> {
@@ -66,7 +70,9 @@ export function createWills({ disk, clock, publish }: WillsOptions): Wills {
         delaySeconds,
       };
       const value = encodeRecord(record);
-      return disk.insist([{ kind: 'put', key: KEYS.will(keyOf(clientId)), value }]);
+      const written = disk.insist([{ kind: 'put', key: KEYS.will(keyOf(clientId)), value }]);
+      // A full disk must not keep clients out.
+      return disk.ready ? written : Promise.resolve();
     },
     get: (clientId) => wills.get(clientId),
     delete(clientId) {

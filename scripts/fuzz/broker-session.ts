@@ -7,7 +7,7 @@ import type { Random } from './random.ts';
 /** Packets of one connection: few, because the first that is wrong ends it; some go on for long. */
 const PACKETS = [2, 4, 8, 8, 16, 60];
 /** A connection that the broker leaves open after both sides said all is closed from here. */
-const LINGER_MS = 2000;
+const LINGER_MS = 20_000;
 /** Pieces that the bytes of a connection are torn into. */
 const PIECES_MAX = 6;
 

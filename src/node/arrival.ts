@@ -80,9 +80,14 @@ export class Arrival implements WireEntry {
 
   /** What became of it has been handed over. */
   settle(): void {
-    if (this.#place !== undefined) this.#journal?.remove(this.#place);
-    this.#accept();
-    this.#delivery?.settle();
+    const journal = this.#journal;
+    const end = () => {
+      this.#accept();
+      this.#delivery?.settle();
+    };
+    if (journal === undefined || this.#place === undefined) return end();
+    journal.remove(this.#place);
+    journal.whenWritable(end);
   }
 
   #acceptIfReady(): void {

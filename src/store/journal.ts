@@ -49,6 +49,11 @@ export interface Journal {
   append(flow: string, record: JournalRecord, onKept: () => void): Place;
   /** The event is done: what became of it has been handed over. Twice does no harm. */
   remove(place: Place): void;
+  /**
+   * Calls at once, or, while the disk takes no writes, once it does again: publishers are held back
+   * then also where what they sent is done already.
+   */
+  whenWritable(call: () => void): void;
   /** Whether the event still waits for room. */
   waits(place: Place): boolean;
   /** What the journal held of a flow when this was called, in the order of arrival. */
@@ -95,6 +100,13 @@ export async function openJournal(store: Store, limits: JournalLimits): Promise<
   /** Segments some of whose events were removed since the last writing. */
   const changed = new Set<Segment>();
   const writing = new Set<Promise<void>>();
+  let heldBack: (() => void)[] = [];
+  store.onState((state) => {
+    if (state !== 'open') return;
+    const calls = heldBack;
+    heldBack = [];
+    for (const call of calls) call();
+  });
   let gathered: Held[] = [];
   let events = 0;
   let bytes = 0;
@@ -315,6 +327,10 @@ export async function openJournal(store: Store, limits: JournalLimits): Promise<
       return one;
     },
     remove,
+    whenWritable(call) {
+      if (store.state === 'open') call();
+      else heldBack.push(call);
+    },
     waits: (place) => (place as Held).state === 'waiting',
     replay,
     count(name) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/database.ts';
+import { openJournal } from '../../src/store/journal.ts';
 import type { Store, StoreState, Write } from '../../src/store/store.ts';
 
 const DISK_BYTES = 32 * 1024 * 1024;
@@ -122,6 +123,27 @@ describe.skipIf(!mounted)('a store on a small disk (needs mounting)', () => {
     await using again = await openStore({ folder: join(folder, 'store') });
     expect(await countOf(again, 'k/')).toBe(count);
     expect(again.quarantined).toEqual([]);
+  });
+
+  test('holds back who asks its journal whether it is writable', async () => {
+    await using store = await openStore({ folder: join(folder, 'store') });
+    const limits = { eventsMax: 1000, bytesMax: 1e9, gatherMs: 1 };
+    const journal = await openJournal(store, limits);
+    const told: string[] = [];
+    journal.whenWritable(() => told.push('at once'));
+    await fillDisk(join(folder, 'ballast'));
+    const payload = Buffer.alloc(1_000_000);
+    const record = { id: 'x', ts: 0, topic: 'in/a', qos: 1, payload } as const;
+    const kept = new Promise<void>((resolve) => {
+      journal.append('flow', record, () => resolve());
+    });
+    await reached(store, 'failing');
+    journal.whenWritable(() => told.push('later'));
+    expect(told).toEqual(['at once']);
+    await rm(join(folder, 'ballast'));
+    await kept;
+    expect(told).toEqual(['at once', 'later']);
+    expect(journal.count('flow').events).toBe(1);
   });
 
   test('says that it cannot be opened where nothing can be written', async () => {

@@ -159,6 +159,38 @@ test('an absent session does not grow past its limit, in memory or on disk, over
   expect(dropped.overflow + queuedMessages).toBe(20_000);
 });
 
+describe('a message that the store has no room for', () => {
+  const large = 'x'.repeat(10_000);
+
+  test.each([4, 5] as const)(
+    'is not acknowledged to a client of version %i, and arrives once there is room',
+    async (version) => {
+      kept = await openKeptBroker({}, { queueBytesMax: 5_000 });
+      await absent('reader', '#');
+      const writer = await kept.connect({ clientId: 'writer', version });
+      const packet = { cmd: 'publish', qos: 2, dup: false, retain: false, messageId: 1 } as const;
+      writer.send({ ...packet, topic: 'a', payload: large });
+      await writer.ended;
+      const again = await kept.connect({ clientId: 'writer', version });
+      again.send({ ...packet, topic: 'a', payload: 'small' });
+      await again.take('pubrec');
+      expect(await rest(await kept.resume('reader'))).toEqual(['small']);
+    },
+  );
+
+  test('is refused to the node, retriable, and no session has it', async () => {
+    kept = await openKeptBroker({}, { queueBytesMax: 5_000 });
+    await absent('reader');
+    await expect(kept.bus.publish(text(large))).rejects.toMatchObject({
+      code: 'overflow',
+      retriable: true,
+    });
+    expect(kept.bus.sessions).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+    await kept.bus.publish(text('small'));
+    expect(await rest(await kept.resume('reader'))).toEqual(['small']);
+  });
+});
+
 describe('absent sessions', () => {
   test('one more than allowed ends with its connection; the others stay', async () => {
     await open({ sessionsMax: 3 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerOptions, type EmbeddedBus, openBroker } from '../../src/bus/broker.ts';
 import type { LedgeError } from '../../src/std/error.ts';
-import { openStore } from '../../src/store/database.ts';
+import { openStore, type StoreOptions } from '../../src/store/database.ts';
 import type { Store } from '../../src/store/store.ts';
 import { connectWire, type WireClient, type WireOptions } from './wire-client.ts';
 
@@ -24,14 +24,17 @@ export interface KeptBroker extends AsyncDisposable {
 }
 
 /** Opens a broker with a store in a folder of its own. */
-export async function openKeptBroker(options: BrokerOptions = {}): Promise<KeptBroker> {
+export async function openKeptBroker(
+  options: BrokerOptions = {},
+  ofStore: Partial<StoreOptions> = {},
+): Promise<KeptBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'ledge-kept-'));
   const problems: LedgeError[] = [];
   let run = 0;
   const path = () => join(folder, String(run));
   const openBus = () =>
     openBroker({ port: 0, ...options, store, onProblem: (problem) => problems.push(problem) });
-  let store = await openStore({ folder: path() });
+  let store = await openStore({ ...ofStore, folder: path() });
   let bus = await openBus();
 
   const kept: KeptBroker = {
@@ -57,7 +60,7 @@ export async function openKeptBroker(options: BrokerOptions = {}): Promise<KeptB
       await bus[Symbol.asyncDispose]();
       await change?.(store);
       await store[Symbol.asyncDispose]();
-      store = await openStore({ folder: path() });
+      store = await openStore({ ...ofStore, folder: path() });
       bus = await openBus();
     },
     async crash() {
@@ -68,7 +71,7 @@ export async function openKeptBroker(options: BrokerOptions = {}): Promise<KeptB
       await cp(from, path(), { recursive: true });
       await old.bus[Symbol.asyncDispose]();
       await old.store[Symbol.asyncDispose]();
-      store = await openStore({ folder: path() });
+      store = await openStore({ ...ofStore, folder: path() });
       bus = await openBus();
     },
     async [Symbol.asyncDispose]() {

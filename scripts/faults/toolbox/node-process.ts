@@ -10,6 +10,8 @@ export interface NodeProcess {
   readonly http: string;
   readonly pid: number;
   readonly running: boolean;
+  /** Whether it ended without having been asked to. */
+  readonly crashed: boolean;
   /** Log lines of level warn and above, and what was no log line; the last few thousand. */
   readonly complaints: readonly LogLine[];
   /** From spawn to the ready line of the last start, milliseconds. */
@@ -66,6 +68,8 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
   let child: ChildProcess | undefined;
   let gone: Promise<Ended> | undefined;
   let startMs = 0;
+  let crashed = false;
+  let ending = false;
 
   function takeLine(line: string): void {
     file.write(`${line}\n`);
@@ -82,10 +86,12 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
       env: { ...process.env, ...options.env },
     });
     child = started;
+    ending = false;
     gone = new Promise((resolve) => {
-      started.once('exit', (code, signal) =>
-        resolve({ code, signal, tookMs: performance.now() - startedAt }),
-      );
+      started.once('exit', (code, signal) => {
+        crashed ||= child === started && !ending;
+        resolve({ code, signal, tookMs: performance.now() - startedAt });
+      });
     });
     createInterface({ input: started.stderr! }).on('line', takeLine);
     const ready = new Promise<string | undefined>((resolve) => {
@@ -111,10 +117,11 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
 
   async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Ended> {
     const at = performance.now();
-    const ending = child;
-    if (ending === undefined || gone === undefined) return { code: 0, signal: null, tookMs: 0 };
-    ending.kill(signal);
-    const timer = setTimeout(() => ending.kill('SIGKILL'), END_MS_MAX);
+    const leaving = child;
+    if (leaving === undefined || gone === undefined) return { code: 0, signal: null, tookMs: 0 };
+    ending = true;
+    leaving.kill(signal);
+    const timer = setTimeout(() => leaving.kill('SIGKILL'), END_MS_MAX);
     const ended = await gone;
     clearTimeout(timer);
     child = undefined;
@@ -130,6 +137,9 @@ export function createNodeProcess(options: NodeProcessOptions): NodeProcess {
     },
     get running() {
       return child !== undefined && child.exitCode === null && child.signalCode === null;
+    },
+    get crashed() {
+      return crashed;
     },
     complaints,
     get startMs() {

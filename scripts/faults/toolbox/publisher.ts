@@ -3,7 +3,6 @@ import { deviceName, encodeEvent, type FaultEvent } from './event.ts';
 import { type Link, openLink } from './link.ts';
 import type { Random } from './random.ts';
 import type { Tally } from './tally.ts';
-import { until } from './wait.ts';
 
 /** A publisher that gives up nothing: what is not acknowledged is sent again at every reconnect. */
 export interface Publisher {
@@ -15,8 +14,8 @@ export interface Publisher {
   readonly refused: Readonly<Record<number, number>>;
   /** Stops making new events. */
   halt(): void;
-  /** Waits until all events were made and acknowledged; false where that took too long. */
-  done(ms: number): Promise<boolean>;
+  /** Whether all events were made and acknowledged. */
+  readonly done: boolean;
   close(): Promise<void>;
 }
 
@@ -164,7 +163,9 @@ export function openPublisher(options: PublisherOptions): Publisher {
     halt() {
       halted = true;
     },
-    done: (ms) => until(() => (halted || made >= total) && pending.size === 0, { ms }),
+    get done() {
+      return (halted || made >= total) && pending.size === 0;
+    },
     async close() {
       clearInterval(timer);
       await link.close();

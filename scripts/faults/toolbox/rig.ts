@@ -110,7 +110,9 @@ export async function createRig(stage: Stage, options: RigOptions): Promise<Rig>
       return added;
     },
     async settled({ publishMs, quietMs }) {
-      const made = await Promise.all(publishers.map((publisher) => publisher.done(publishMs)));
+      const allDone = () => publishers.every(({ done }) => done);
+      await until(() => node.crashed || allDone(), { ms: publishMs });
+      if (node.crashed) throw new Error('The node ended without having been asked to');
       let seen = -1;
       let newAt = performance.now();
       const arrivedOrQuiet = () => {
@@ -120,7 +122,7 @@ export async function createRig(stage: Stage, options: RigOptions): Promise<Rig>
         return tally.lost === 0 || performance.now() - newAt > quietMs;
       };
       await until(arrivedOrQuiet, { ms: Number.POSITIVE_INFINITY });
-      return made.every(Boolean);
+      return allDone();
     },
   };
 }

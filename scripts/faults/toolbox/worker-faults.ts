@@ -14,7 +14,8 @@ const BETWEEN_RUNS = 50;
 /**
  * Writes what makes a node's workers fail, and gives the options of Node that load it: each worker is
  * the real one beside a listener that ends it at a poisonous event, and at SIGUSR2 the next worker
- * that is given a run is ended in the middle of it.
+ * that is given a run ends before it has answered. It ends by itself: a worker that is terminated from
+ * outside while it is inside the runtime takes the whole process with it, which the node never does.
  */
 export function writeWorkerFaults(folder: string): readonly string[] {
   const worker = join(folder, 'poisoned-worker.mjs');
@@ -33,6 +34,9 @@ function poisonedWorker(): string {
     'const hasPoison = (slab) =>',
     `  slab !== undefined && new Float32Array(slab, 0, slab.byteLength >> 2).includes(${POISON});`,
     "parentPort.on('message', (message) => { if (poisoned(message)) process.exit(1); });",
+    "parentPort.on('message', ({ kind, turns }) => { if (kind === 'faults-end') end(turns); });",
+    // Some ends come before the run has begun, some between two runs of one message.
+    'const end = (turns) => (turns > 0 ? setImmediate(end, turns - 1) : process.exit(1));',
     '',
   ].join('\n');
 }
@@ -44,6 +48,7 @@ function preloaded(worker: string): string {
     'const Real = threads.Worker;',
     'let armed = false;',
     'let answered = Infinity;',
+    'let count = 0;',
     'threads.Worker = class extends Real {',
     '  constructor(file, options) {',
     `    super(String(file).endsWith('worker.js') ? ${JSON.stringify(worker)} : file, options);`,
@@ -55,7 +60,8 @@ function preloaded(worker: string): string {
     `    if (!armed || message.kind !== 'run' || answered < ${BETWEEN_RUNS}) return;`,
     '    armed = false;',
     '    answered = 0;',
-    `    void this.terminate().then(() => process.stderr.write(${JSON.stringify(`${WORKER_KILLED}\n`)}));`,
+    "    super.postMessage({ kind: 'faults-end', turns: count++ % 3 });",
+    `    process.stderr.write(${JSON.stringify(`${WORKER_KILLED}\n`)});`,
     '  }',
     '};',
     'syncBuiltinESMExports();',

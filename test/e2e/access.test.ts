@@ -117,14 +117,14 @@ describe('a node with users', () => {
   test('takes in who is added, and puts out who is removed, while it runs', async () => {
     await using node = await start();
     await using stranger = await connectTest(node.ready.mqtt);
-    const gone = new Promise((resolve) => stranger.client.once('close', resolve));
+    const gone = new Promise<void>((resolve) => stranger.client.once('close', () => resolve()));
     await writeFile(join(data, 'secret'), 'cake\n');
     const secret = ['--password-file', join(data, 'secret')];
     const added = await ledge(['user', 'add', 'kitchen', '--data', data, ...secret]);
     expect(added.code).toBe(0);
     await gone;
     await using client = await connectTest(node.ready.mqtt, [], login);
-    const out = new Promise((resolve) => client.client.once('close', resolve));
+    const out = new Promise<void>((resolve) => client.client.once('close', () => resolve()));
     await ledge(['user', 'remove', 'kitchen', '--data', data]);
     await out;
     await expect(connectTest(node.ready.mqtt, [], login)).rejects.toThrow(/user name or password/i);

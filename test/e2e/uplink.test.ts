@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ledge } from '../harness/cli.ts';
 import { fourNumbers, tinyFlow, writeFlows } from '../harness/flows.ts';
 import { type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
-import { connectTest, type TestClient } from '../harness/mqtt.ts';
+import { connectTest, type Received, type TestClient } from '../harness/mqtt.ts';
 import { type RunningNode, startNode, temporaryFolder } from '../harness/node.ts';
 import { hasTool } from '../harness/tools.ts';
 
@@ -38,9 +38,11 @@ function publish({ client }: TestClient, number: number): Promise<unknown> {
 }
 
 function numbersOf({ received }: TestClient): number[] {
-  return received
-    .filter(({ topic }) => topic.startsWith('site/ledge/test/tiny/'))
-    .map(({ packet }) => Number(packet.properties?.correlationData?.toString()));
+  return received.filter(({ topic }) => topic.startsWith('site/ledge/test/tiny/')).map(numberOf);
+}
+
+function numberOf({ packet }: Received): number {
+  return Number(packet.properties?.correlationData?.toString());
 }
 
 function verify(more: readonly string[] = []) {
@@ -128,7 +130,7 @@ describe.skipIf(!hasTool('mosquitto'))('a node with an uplink', { timeout: 120_0
     const running = await start();
     await using near = await connectTest(running.ready.mqtt, ['ledge/test/bridge/uplink']);
     await publish(near, sent);
-    await far.next(() => numbersOf(far).includes(sent));
+    await far.next((message) => numberOf(message) === sent);
     await near.next(({ json }) => {
       const { telemetry } = json.queued as { telemetry: { messages: number } };
       return json.connected === true && telemetry.messages === 0;

@@ -2,7 +2,7 @@ import type { Access } from '../bus/access/access.ts';
 import { openTls, type TlsMaterial } from '../bus/access/tls.ts';
 import type { EmbeddedBus } from '../bus/broker.ts';
 import type { ExternalBus } from '../bus/client.ts';
-import { checkHost, isLoopback } from '../bus/listen.ts';
+import { isLoopback } from '../bus/listen.ts';
 import { systemClock } from '../std/clock.ts';
 import type { Teardown } from '../std/teardown.ts';
 import { openWebServer, type Pages, type WebServer } from '../web/server.ts';
@@ -20,7 +20,7 @@ export interface WebContext {
 
 /**
  * Serves the pages, and MQTT over WebSocket where the broker is the node's own; undefined where the
- * configuration wants none. Beyond loopback the pages need a login, and the start needs users.
+ * configuration wants none. Beyond loopback the pages need a login.
  */
 export async function openWeb(
   { broker, http }: NodeConfig,
@@ -28,7 +28,6 @@ export async function openWeb(
 ): Promise<WebServer | undefined> {
   if (!http.enabled) return undefined;
   const { host, port, healthOpen, originsAllowed } = http;
-  checkHost({ host, guarded: access.guarded }, 'HTTP');
   const tls = await openCertificate(http.tls, log);
   if (tls !== undefined) teardown.add('the web certificate', () => tls[Symbol.dispose]());
   const web = await openWebServer({

@@ -3,6 +3,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hashPassword } from '../../src/bus/access/password.ts';
+import { writeUsersFile } from '../../src/bus/access/users-file.ts';
 import { ledge } from '../harness/cli.ts';
 import { tinyFlow, writeFlows } from '../harness/flows.ts';
 import { temporaryFolder } from '../harness/node.ts';
@@ -95,7 +97,17 @@ describe('a start', () => {
   });
 
   test('that fails leaves nothing behind that keeps the process', async () => {
-    const text = await refusal('--http-port', '1', '--set', 'http.host=203.0.113.1');
+    // With users it may listen to others, and finds out late that it cannot on this address.
+    await writeUsersFile(join(folder, 'users.json'), new Map([['a', await hashPassword('a')]]));
+    const users = `broker.usersFile=${join(folder, 'users.json')}`;
+    const text = await refusal(
+      '--set',
+      users,
+      '--http-port',
+      '1',
+      '--set',
+      'http.host=203.0.113.1',
+    );
     expect(text).toMatch(/Cannot listen for HTTP on 203\.0\.113\.1:1/);
   });
 });

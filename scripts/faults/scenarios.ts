@@ -15,6 +15,7 @@ import { tornStore } from './scenarios/torn-store.ts';
 import { uplinkCut } from './scenarios/uplink-cut.ts';
 import { uplinkEmpty } from './scenarios/uplink-empty.ts';
 import { uplinkFrozen } from './scenarios/uplink-frozen.ts';
+import { uplinkKill } from './scenarios/uplink-kill.ts';
 import { uplinkStopped } from './scenarios/uplink-stopped.ts';
 import { workerKilled } from './scenarios/worker-killed.ts';
 
@@ -37,5 +38,6 @@ export const SCENARIOS: readonly Scenario[] = [
   uplinkEmpty,
   uplinkFrozen,
   uplinkCut,
+  uplinkKill,
   soak,
 ];

@@ -26,9 +26,9 @@ export const configSchema = z.strictObject({
     .max(64)
     .default([])
     .describe(
-      'Public keys, each as text (ed25519:...) or as the name of its file. With any, bundles that ' +
-        'none of them signed are refused, and flows that came from a bundle are verified at each ' +
-        'load.',
+      'Public keys, each as text (ed25519:...) or as the name of its file. With any, bundles ' +
+        'that none of them signed are refused, and flows that came from a bundle are verified ' +
+        'at each load.',
     ),
   board: z.string().optional().describe('Board name or file; default: found out at the start.'),
   broker: brokerField,

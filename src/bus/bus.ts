@@ -26,8 +26,19 @@ export interface MessageProperties {
  */
 export interface Delivery {
   readonly message: Message;
+  /** Which packet it was, where the own broker got it from a client at QoS 1 or 2. */
+  readonly sent?: Sent | undefined;
   accept(): void;
   settle(): void;
+}
+
+/** One packet of a client. Both names together are the message's until it is acknowledged. */
+export interface Sent {
+  /** Client id. */
+  readonly by: string;
+  readonly packetId: number;
+  /** Whether the client says that it sent the message before. */
+  readonly again: boolean;
 }
 
 export type DeliveryHandler = (delivery: Delivery) => void;

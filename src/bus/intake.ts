@@ -1,4 +1,4 @@
-import type { Delivery, DeliveryHandler, Message } from './bus.ts';
+import type { Delivery, DeliveryHandler, Message, Sent } from './bus.ts';
 import { createFilterIndex } from './filter.ts';
 import { grantedQos, messageOf, type PublishFields } from './packet.ts';
 
@@ -20,9 +20,14 @@ interface Line {
   last: Held | undefined;
 }
 
-interface Queued {
-  readonly message: PublishFields;
+/** A message and who of the node gets it. */
+interface Given {
+  readonly packet: PublishFields;
   readonly subscribers: readonly Subscriber[];
+  readonly sent?: Sent | undefined;
+}
+
+interface Queued extends Given {
   readonly done: () => void;
 }
 
@@ -68,7 +73,7 @@ export function createIntake(): Intake {
   function runOwn(): void {
     const batch = own;
     own = [];
-    for (const { message, subscribers, done } of batch) give(message, subscribers, done);
+    for (const queued of batch) give(queued, queued.done);
   }
 
   return {
@@ -84,17 +89,18 @@ export function createIntake(): Intake {
     take(client, packet, done) {
       const subscribers = index.match(packet.topic);
       const { held, line } = enqueue(client, done);
-      give(packet, subscribers, () => release(line, held));
+      give({ packet, subscribers, sent: sentOf(client, packet) }, () => release(line, held));
     },
     hold(client, done) {
       const { held, line } = enqueue(client, done);
       return {
         release: () => release(line, held),
-        give: (packet) => give(packet, index.match(packet.topic), () => release(line, held)),
+        give: (packet) =>
+          give({ packet, subscribers: index.match(packet.topic) }, () => release(line, held)),
       };
     },
     takeOwn(packet, done) {
-      own.push({ message: packet, subscribers: index.match(packet.topic), done });
+      own.push({ packet, subscribers: index.match(packet.topic), done });
       if (own.length === 1) setImmediate(runOwn);
     },
   };
@@ -111,7 +117,7 @@ function release(line: Line, held: Held): void {
   }
 }
 
-function give(packet: PublishFields, subscribers: readonly Subscriber[], done: () => void): void {
+function give({ packet, subscribers, sent }: Given, done: () => void): void {
   let waiting = 1;
   const one = () => {
     waiting -= 1;
@@ -122,18 +128,29 @@ function give(packet: PublishFields, subscribers: readonly Subscriber[], done: (
     waiting += 1;
     const qos = grantedQos(packet.qos, subscriber.qos);
     // [MQTT-3.3.1-9] An established subscription sees the retain flag cleared.
-    subscriber.handler(new LocalDelivery(messageOf(packet, { qos, retain: false }), one));
+    subscriber.handler(new LocalDelivery(messageOf(packet, { qos, retain: false }), one, sent));
   }
   one();
+}
+
+/** The packet of a client that waits for an acknowledgement. */
+function sentOf(client: object, packet: PublishFields): Sent | undefined {
+  if (packet.qos === 0) return undefined;
+  const { id } = client as { readonly id?: unknown };
+  const { messageId, dup } = packet as { readonly messageId?: number; readonly dup?: boolean };
+  if (typeof id !== 'string' || messageId === undefined) return undefined;
+  return { by: id, packetId: messageId, again: dup === true };
 }
 
 /** A message in the same process: its acceptance counts once, and its settlement tells nobody. */
 export class LocalDelivery implements Delivery {
   readonly message: Message;
+  readonly sent: Sent | undefined;
   #accepted: (() => void) | undefined;
 
-  constructor(message: Message, accepted: () => void) {
+  constructor(message: Message, accepted: () => void, sent?: Sent) {
     this.message = message;
+    this.sent = sent;
     this.#accepted = accepted;
   }
 

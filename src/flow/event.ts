@@ -41,6 +41,7 @@ export type DropReason =
   | 'superseded'
   | 'rate-limited'
   | 'filtered'
+  | 'duplicate'
   | 'unpublishable'
   | 'shutdown';
 

@@ -1,7 +1,8 @@
-import type { Delivery, Message } from '../bus/bus.ts';
+import type { Delivery, Message, Sent } from '../bus/bus.ts';
 import type { FlowEvent } from '../flow/event.ts';
 import type { Journal, Place } from '../store/journal.ts';
 import type { JournalRecord } from '../store/journal-record.ts';
+import type { FirstCopy } from './resent.ts';
 import type { WireEntry } from './wire.ts';
 
 /** Where an event came from. */
@@ -11,6 +12,8 @@ export interface Origin {
   readonly delivery?: Delivery;
   /** Another broker keeps what is not settled. */
   readonly kept?: boolean;
+  /** Told when a second copy of the message may be acknowledged. */
+  readonly first?: FirstCopy | undefined;
 }
 
 /**
@@ -58,6 +61,7 @@ export class Arrival implements WireEntry {
     this.#kept = false;
     this.#place = journal.append(flow, record, () => {
       this.#kept = true;
+      this.#origin.first?.taken();
       this.#acceptIfReady();
     });
   }
@@ -82,6 +86,7 @@ export class Arrival implements WireEntry {
   settle(): void {
     const journal = this.#journal;
     const end = () => {
+      this.#origin.first?.taken();
       this.#accept();
       this.#delivery?.settle();
     };
@@ -102,10 +107,11 @@ export class Arrival implements WireEntry {
 }
 
 /** What the journal keeps of a message; its expiry becomes a moment. */
-export function recordOf(message: Message, event: FlowEvent): JournalRecord {
+export function recordOf(message: Message, event: FlowEvent, sent?: Sent): JournalRecord {
   const { topic, payload, qos, properties } = message;
   const { id, ts } = event;
-  if (properties === undefined) return { id, ts, topic, qos, payload };
+  const sender = sent === undefined ? {} : { sender: [sent.by, sent.packetId] as const };
+  if (properties === undefined) return { id, ts, topic, qos, payload, ...sender };
   const { messageExpiryInterval, ...rest } = properties;
   return {
     id,
@@ -113,6 +119,7 @@ export function recordOf(message: Message, event: FlowEvent): JournalRecord {
     topic,
     qos,
     payload,
+    ...sender,
     properties: rest,
     ...(messageExpiryInterval !== undefined && { expiresAt: ts + messageExpiryInterval * 1e3 }),
   };

@@ -8,8 +8,7 @@ let sequence = 0;
 /**
  * The id of an event: a digest of its topic and payload, its arrival, and a number that makes it
  * unique. It is derived once and kept with the event in the journal, so that a replay has the same.
- * Two flows that take the same message give it two ids, which begin alike: the digest of one sent
- * twice, before and after a crash, is the same too.
+ * Two flows that take the same message give it two ids, which begin alike.
  */
 export function eventIdOf(topic: string, payload: Uint8Array, ts: number): string {
   sequence += 1;
@@ -21,4 +20,10 @@ export function eventIdOf(topic: string, payload: Uint8Array, ts: number): strin
     );
   }
   return `${digest.toString(36)}-${ts.toString(36)}-${sequence.toString(36)}`;
+}
+
+/** Whether two ids may be those of one message: their digests are equal. */
+export function isSameEvent(one: string, other: string): boolean {
+  const end = one.indexOf('-');
+  return end > 0 && one.slice(0, end + 1) === other.slice(0, end + 1);
 }

@@ -1,10 +1,12 @@
-import type { Bus, Delivery } from '../bus/bus.ts';
+import type { Bus, Delivery, Sent } from '../bus/bus.ts';
 import type { FlowEvent } from '../flow/event.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Journal } from '../store/journal.ts';
+import type { JournalRecord } from '../store/journal-record.ts';
 import { Arrival, messageOfRecord, recordOf } from './arrival.ts';
 import type { LoadedFlow } from './flow-load.ts';
 import type { Log } from './log.ts';
+import { createResent, FirstCopy } from './resent.ts';
 import { toEvent, type WireCounts } from './wire.ts';
 
 /** Devices of these names would publish where the node reports: `.../dropped`, `.../dead-letter`. */
@@ -37,14 +39,21 @@ export interface FlowIntake {
   stop(): Arrival[];
 }
 
+/** An event that waits for those of the journal. */
+interface Behind {
+  readonly arrival: Arrival;
+  readonly sent: Sent | undefined;
+}
+
 /** Creates a flow's intake; until it begins, what arrives waits behind what the journal has. */
 export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
   const { bus, journal, counts, log } = options;
   const flow = options.loaded().parts.name;
+  const resent = createResent();
   let stopped = false;
   /** New events stay behind the old ones: undefined once those have been offered. */
   const old = journal !== undefined && journal.count(flow).events > 0;
-  let behind: Arrival[] | undefined = old ? [] : undefined;
+  let behind: Behind[] | undefined = old ? [] : undefined;
   let behindBytes = 0;
   let replayed: Promise<void> | undefined;
 
@@ -66,11 +75,12 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       const event = toEvent(message, device ?? '', { deadlineMs, replayOf: record });
       counts.replayed += 1;
       count += 1;
+      rememberOld(record);
       await new Promise<void>((resolve) => {
         const delivery: Delivery = { message, accept: resolve, settle: () => undefined };
         const arrival = new Arrival(event, { qos: record.qos, delivery }, begun);
         arrival.keptAt(from, place);
-        take(arrival, device);
+        take(arrival, { device });
       });
     }
     log.info('Replayed what the journal kept', { events: count });
@@ -81,7 +91,22 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     const waiting = behind ?? [];
     behind = undefined;
     behindBytes = 0;
-    for (const arrival of waiting) options.offer(arrival);
+    for (const { arrival, sent } of waiting) {
+      // Its first copy was in the journal: one of them is enough.
+      if (resent.find(sent, arrival.event.id) === undefined) options.offer(arrival);
+      else {
+        counts.dropped.duplicate = (counts.dropped.duplicate ?? 0) + 1;
+        arrival.settle();
+      }
+    }
+  }
+
+  function rememberOld({ id, sender }: JournalRecord): void {
+    if (sender === undefined) return;
+    const first = new FirstCopy(id);
+    first.taken();
+    const [by, packetId] = sender;
+    resent.remember({ by, packetId, again: false }, first);
   }
 
   function begun(): void {
@@ -99,23 +124,42 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     }
     counts.received += 1;
     const event = toEvent(message, device, intake);
-    const kept = bus.kind === 'external' && message.qos > 0;
-    const arrival = new Arrival(event, { qos: message.qos, delivery, kept }, begun);
     // Another broker keeps an event until it is settled: to keep it here as well would be twice.
-    if (bus.kind === 'embedded' && message.qos > 0 && intake.delivery === 'at-least-once') {
-      if (journal !== undefined) arrival.keepIn(journal, flow, recordOf(message, event));
+    const kept = bus.kind === 'external' && message.qos > 0;
+    const here = bus.kind === 'embedded' && message.qos > 0 && intake.delivery === 'at-least-once';
+    if (journal === undefined || !here) {
+      take(new Arrival(event, { qos: message.qos, delivery, kept }, begun), { device });
+      return;
     }
-    take(arrival, device);
+    const { sent } = delivery;
+    const before = resent.find(sent, event.id);
+    if (before !== undefined) {
+      counts.dropped.duplicate = (counts.dropped.duplicate ?? 0) + 1;
+      before.whenTaken(() => {
+        delivery.accept();
+        delivery.settle();
+      });
+      return;
+    }
+    const first = new FirstCopy(event.id);
+    // What may turn out to be a second copy must not stand in the place of the first.
+    if (sent !== undefined && !(sent.again && behind !== undefined)) resent.remember(sent, first);
+    const arrival = new Arrival(event, { qos: message.qos, delivery, first }, begun);
+    arrival.keepIn(journal, flow, recordOf(message, event, sent));
+    take(arrival, { device, sent });
   }
 
-  function take(arrival: Arrival, device: string | undefined): void {
+  function take(
+    arrival: Arrival,
+    { device, sent }: { readonly device: string | undefined; readonly sent?: Sent | undefined },
+  ): void {
     const refusal = refusalOf(arrival.event, device);
     if (refusal !== undefined) {
       options.refuse(arrival, refusal);
       arrival.accepted();
     } else if (behind === undefined || arrival.event.replayed === true) options.offer(arrival);
     else {
-      behind.push(arrival);
+      behind.push({ arrival, sent });
       behindBytes += arrival.event.payload.byteLength;
     }
   }
@@ -146,7 +190,7 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     },
     stop() {
       stopped = true;
-      return behind?.splice(0) ?? [];
+      return (behind?.splice(0) ?? []).map(({ arrival }) => arrival);
     },
   };
 }

@@ -13,6 +13,8 @@ export interface JournalRecord {
   readonly qos: 0 | 1 | 2;
   readonly payload: Uint8Array;
   readonly properties?: JournalProperties;
+  /** Client id and packet id, by which the message is known when its publisher sends it again. */
+  readonly sender?: readonly [string, number];
 }
 
 /** The MQTT 5 properties that an event keeps. */
@@ -40,6 +42,7 @@ const headerSchema = z.strictObject({
   topic: text,
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)]),
   expiresAt: z.number().optional(),
+  sender: z.tuple([text, z.int()]).optional(),
   properties: z
     .strictObject({
       contentType: text.optional(),
@@ -77,15 +80,11 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   return encodeRecords([record]).subarray(LENGTH_BYTES);
 }
 
-function headerOf({ id, ts, topic, qos, expiresAt, properties }: JournalRecord): string {
-  if (properties?.correlationData === undefined) {
-    return JSON.stringify({ id, ts, topic, qos, expiresAt, properties });
-  }
+function headerOf({ payload: _, ...header }: JournalRecord): string {
+  const { properties } = header;
+  if (properties?.correlationData === undefined) return JSON.stringify(header);
   const correlationData = Buffer.from(properties.correlationData).toString('base64');
-  return JSON.stringify({
-    ...{ id, ts, topic, qos, expiresAt },
-    properties: { ...properties, correlationData },
-  });
+  return JSON.stringify({ ...header, properties: { ...properties, correlationData } });
 }
 
 /** The bytes of each record, sharing memory; undefined where their lengths do not fit. */

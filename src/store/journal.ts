@@ -100,13 +100,6 @@ export async function openJournal(store: Store, limits: JournalLimits): Promise<
   /** Segments some of whose events were removed since the last writing. */
   const changed = new Set<Segment>();
   const writing = new Set<Promise<void>>();
-  let heldBack: (() => void)[] = [];
-  store.onState((state) => {
-    if (state !== 'open') return;
-    const calls = heldBack;
-    heldBack = [];
-    for (const call of calls) call();
-  });
   let gathered: Held[] = [];
   let events = 0;
   let bytes = 0;
@@ -327,10 +320,7 @@ export async function openJournal(store: Store, limits: JournalLimits): Promise<
       return one;
     },
     remove,
-    whenWritable(call) {
-      if (store.state === 'open') call();
-      else heldBack.push(call);
-    },
+    whenWritable: createGate(store),
     waits: (place) => (place as Held).state === 'waiting',
     replay,
     count(name) {
@@ -342,6 +332,21 @@ export async function openJournal(store: Store, limits: JournalLimits): Promise<
       writeOut();
       while (writing.size > 0) await Promise.all(writing);
     },
+  };
+}
+
+/** Makes calls at once, or as soon as the store takes writes again. */
+function createGate(store: Store): (call: () => void) => void {
+  let heldBack: (() => void)[] = [];
+  store.onState((state) => {
+    if (state !== 'open') return;
+    const calls = heldBack;
+    heldBack = [];
+    for (const call of calls) call();
+  });
+  return (call) => {
+    if (store.state === 'open') call();
+    else heldBack.push(call);
   };
 }
 

@@ -93,7 +93,10 @@ export async function openNode(
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
     // The first step of a stop: an event that comes from now on would find no flow.
-    teardown.add('the way in', () => bus.hold());
+    teardown.add('the way in', () => {
+      bus.hold();
+      uplink?.hold();
+    });
     return {
       name: config.node,
       mqtt: bus.address,

@@ -33,6 +33,8 @@ export interface UplinkConnection {
   restart(reason: LedgeError): void;
   /** Messages that may be on their way now. */
   windowMax(): number;
+  /** Leaves what comes from now on to the broker's session. */
+  hold(): void;
   /** Says goodbye, where there is somebody to hear it. */
   close(goodbye: Message): Promise<void>;
 }
@@ -52,6 +54,7 @@ export function createLink(options: LinkOptions): UplinkConnection {
   let connected: Connected | undefined;
   let restarting: Promise<void> | undefined;
   let closed = false;
+  let held = false;
 
   function change(reason: string | undefined): void {
     const now = reason === undefined;
@@ -110,6 +113,7 @@ export function createLink(options: LinkOptions): UplinkConnection {
       },
     });
     client = opened;
+    if (held) opened.hold();
     opened.onState((now) => {
       if (opened !== client || closed) return;
       if (now === 'online') wentOnline(opened);
@@ -146,6 +150,10 @@ export function createLink(options: LinkOptions): UplinkConnection {
     restart,
     windowMax: poison.windowMax,
     open: openOne,
+    hold() {
+      held = true;
+      client?.hold();
+    },
     async close(goodbye) {
       closed = true;
       const last = client;

@@ -44,6 +44,8 @@ export interface Uplink extends AsyncDisposable {
   readonly stats: Readonly<Record<OutboxClass, ClassStats>>;
   /** Connects; whatever comes of it. Call it when the node's bus is ready. */
   start(): Promise<void>;
+  /** Takes nothing down any more, for the time before a close: the other broker keeps it. */
+  hold(): void;
 }
 
 /**
@@ -124,6 +126,7 @@ export async function openUplink(options: UplinkOptions): Promise<Uplink> {
       await report.flush();
       await link.open();
     },
+    hold: link.hold,
     [Symbol.asyncDispose]() {
       closing ??= close();
       return closing;

@@ -13,6 +13,7 @@ import { sigterm } from './scenarios/sigterm.ts';
 import { soak } from './scenarios/soak.ts';
 import { tornStore } from './scenarios/torn-store.ts';
 import { uplinkCut } from './scenarios/uplink-cut.ts';
+import { uplinkDown } from './scenarios/uplink-down.ts';
 import { uplinkEmpty } from './scenarios/uplink-empty.ts';
 import { uplinkFrozen } from './scenarios/uplink-frozen.ts';
 import { uplinkKill } from './scenarios/uplink-kill.ts';
@@ -39,5 +40,6 @@ export const SCENARIOS: readonly Scenario[] = [
   uplinkFrozen,
   uplinkCut,
   uplinkKill,
+  uplinkDown,
   soak,
 ];

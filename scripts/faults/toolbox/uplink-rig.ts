@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stage } from '../scenario.ts';
 import type { Collector } from './collector.ts';
+import { inputTopic } from './flows.ts';
 import { createMosquitto, type MosquittoProcess } from './mosquitto.ts';
 import { NODE_NAME } from './node-process.ts';
 import { createRig, type Rig } from './rig.ts';
@@ -85,6 +86,8 @@ function configText(port: number): string {
     '  up:',
     `    - { filter: 'ledge/${NODE_NAME}/${FLOW}/#', class: telemetry }`,
     `    - { filter: 'ledge/${NODE_NAME}/bridge/flows', class: state, retain: true }`,
+    '  down:',
+    `    - { filter: '${inputTopic(FLOW).replace('{device}', '+')}' }`,
     '',
   ].join('\n');
 }

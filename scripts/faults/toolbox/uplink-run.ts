@@ -8,6 +8,8 @@ export interface UplinkTrouble {
   /** Events for each turn. */
   readonly each: number;
   readonly ratePerSecond: number;
+  /** Where the events are published; `above`: at mosquitto, and they come down. Default: at the node. */
+  readonly publish?: 'above';
   /** Makes trouble once, and ends it; gives what it did. */
   strike(parts: UplinkRig, stage: Stage, turn: number): Promise<string>;
   /** Looked at when all is over. */
@@ -22,8 +24,9 @@ export async function runWithTrouble(stage: Stage, trouble: UplinkTrouble): Prom
   const { rig, collector } = parts;
   const turns = trouble.turns[stage.length];
   const total = Math.max(turns * trouble.each, stage.length === 'long' ? LONG_TOTAL_MIN : 0);
-  const { ratePerSecond } = trouble;
-  rig.publish({ flow: 'echo', publishers: 4, devicesEach: 4, ratePerSecond, total });
+  const { ratePerSecond, publish } = trouble;
+  const port = publish === 'above' ? parts.mosquitto.port : rig.node.port;
+  rig.publish({ flow: 'echo', publishers: 4, devicesEach: 4, ratePerSecond, total, port });
   let queuedMost = 0;
   for (let turn = 1; turn <= turns; turn += 1) {
     const done = await trouble.strike(parts, stage, turn);

@@ -69,21 +69,12 @@ export async function openNode(
     const opened = await openLedger(counters);
     ledger = opened;
     const version = packageVersion();
-    const status = createStatus({
-      ...{ node: config.node, version, bus, board, pool, flows, store, journal },
-    });
+    const parts = { node: config.node, version, bus, board, pool, flows, store, journal };
+    const status = createStatus(parts);
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
-    const topics = await openControl({
-      bus,
-      base,
-      flows,
-      status,
-      ledger: opened,
-      clock: systemClock,
-      log,
-      healthMs,
-    });
+    const told = { bus, base, flows, status, ledger: opened, clock: systemClock, log, healthMs };
+    const topics = await openControl(told);
     control = topics;
     teardown.add('the control topics', () => topics.close());
     // Only now: what a broker kept for the node, and the first client's event, must find the flows.

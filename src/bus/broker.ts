@@ -222,12 +222,14 @@ interface OpenedAedes {
 
 async function openAedes(options: BrokerOptions, intake: Intake): Promise<OpenedAedes> {
   const { payloadBytesMax = PAYLOAD_BYTES_MAX, connectionsMax = CONNECTIONS_MAX } = options;
+  // A node publishes what it is told: within a delivery that would deliver within itself, without end.
+  const onProblem = (problem: LedgeError) => queueMicrotask(() => options.onProblem?.(problem));
   const tell: TellProblem = (code, message, cause) =>
-    options.onProblem?.(new LedgeError(code, message, { cause }));
+    onProblem(new LedgeError(code, message, { cause }));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const door = createDoor({
     ...{ access: options.access, limits, payloadBytesMax, clock: systemClock },
-    tell: (problem) => options.onProblem?.(problem),
+    tell: onProblem,
   });
   const router = createRouter();
   const fits = boundBacklog({

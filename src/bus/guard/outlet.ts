@@ -73,8 +73,9 @@ export function createOutlet(parts: OutletParts): Outlet {
     const pieces = wire.encode(allowed);
     if (pieces === undefined) {
       // [MQTT-3.1.2-25] As if it had been sent.
-      if (!toldOfSize) parts.onOversize(message);
+      if (toldOfSize) return;
       toldOfSize = true;
+      parts.onOversize(message);
       return;
     }
     for (const piece of pieces) conn.write(piece);

@@ -55,14 +55,15 @@ export class Arrival implements WireEntry {
     return this.#journal?.waits(this.#place) !== true;
   }
 
-  /** Puts it into the journal. */
-  keepIn(journal: Journal, flow: string, record: JournalRecord): void {
+  /** Puts it into the journal; `onKept` is called once it is on disk. */
+  keepIn(journal: Journal, flow: string, record: JournalRecord, onKept = nothing): void {
     this.#journal = journal;
     this.#kept = false;
     this.#place = journal.append(flow, record, () => {
       this.#kept = true;
       this.#origin.first?.taken();
       this.#acceptIfReady();
+      onKept();
     });
   }
 
@@ -137,3 +138,5 @@ export function messageOfRecord(record: JournalRecord, now: number): Message {
     properties: { ...properties, ...(left !== undefined && { messageExpiryInterval: left }) },
   };
 }
+
+function nothing(): void {}

@@ -31,11 +31,11 @@ export interface FlowIntake {
   receive(delivery: Delivery): void;
   /** Begins with what the journal kept. Idempotent. */
   begin(): void;
-  /** Events that wait for those of the journal. */
+  /** Events that wait for those of the journal, or for the disk. */
   readonly behind: { readonly events: number; readonly bytes: number };
   /** Resolves when the journal's events have been offered, if that has begun. */
   readonly replayed: Promise<void>;
-  /** Offers no more; gives what still waited for the journal's events. */
+  /** Offers no more; gives what still waited. */
   stop(): Arrival[];
 }
 
@@ -55,6 +55,8 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
   const old = journal !== undefined && journal.count(flow).events > 0;
   let behind: Behind[] | undefined = old ? [] : undefined;
   let behindBytes = 0;
+  /** Events of QoS 2 whose way to the disk is not over. */
+  const unkept = new Set<Arrival>();
   let replayed: Promise<void> | undefined;
 
   function begin(): void {
@@ -145,8 +147,17 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     // What may turn out to be a second copy must not stand in the place of the first.
     if (sent !== undefined && !(sent.again && behind !== undefined)) resent.remember(sent, first);
     const arrival = new Arrival(event, { qos: message.qos, delivery, first }, begun);
-    arrival.keepIn(journal, flow, recordOf(message, event, sent));
-    take(arrival, { device, sent });
+    const record = recordOf(message, event, sent);
+    if (message.qos < 2) {
+      arrival.keepIn(journal, flow, record);
+      take(arrival, { device, sent });
+      return;
+    }
+    // Exactly once: what is worked on before it is on disk would be new to the next life of the node.
+    unkept.add(arrival);
+    arrival.keepIn(journal, flow, record, () => {
+      if (unkept.delete(arrival)) take(arrival, { device, sent });
+    });
   }
 
   function take(
@@ -186,11 +197,15 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       return replayed ?? Promise.resolve();
     },
     get behind() {
-      return { events: behind?.length ?? 0, bytes: behindBytes };
+      let bytes = behindBytes;
+      for (const { event } of unkept) bytes += event.payload.byteLength;
+      return { events: (behind?.length ?? 0) + unkept.size, bytes };
     },
     stop() {
       stopped = true;
-      return (behind?.splice(0) ?? []).map(({ arrival }) => arrival);
+      const left = [...(behind?.splice(0) ?? []).map(({ arrival }) => arrival), ...unkept];
+      unkept.clear();
+      return left;
     },
   };
 }

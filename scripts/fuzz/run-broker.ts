@@ -11,8 +11,8 @@ const AT_ONCE = 24;
 const BLOCK_CONNECTIONS = 480;
 /** A node that answers no client for so long hangs; a stopped machine is given its time. */
 const ANSWER_MS_MAX = 60_000;
-/** Resident bytes that an input may leave behind: V8's heap comes and goes by megabytes. */
-const SLOPE_MAX = 16;
+/** Resident bytes that an input may leave behind: V8 takes and gives back tens of megabytes as it likes. */
+const SLOPE_MAX = 64;
 const GROWTH_INPUTS_MIN = 200_000;
 /** How long a broker may take to notice that its clients are gone. */
 const SETTLE_MS_MAX = 30_000;

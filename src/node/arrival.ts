@@ -111,7 +111,10 @@ export class Arrival implements WireEntry {
 export function recordOf(message: Message, event: FlowEvent, sent?: Sent): JournalRecord {
   const { topic, payload, qos, properties } = message;
   const { id, ts } = event;
-  const sender = sent === undefined ? {} : { sender: [sent.by, sent.packetId] as const };
+  const sender = sent && {
+    sender: [sent.by, sent.packetId] as const,
+    ...(sent.again && { again: true as const }),
+  };
   if (properties === undefined) return { id, ts, topic, qos, payload, ...sender };
   const { messageExpiryInterval, ...rest } = properties;
   return {

@@ -77,12 +77,14 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       const event = toEvent(message, device ?? '', { deadlineMs, replayOf: record });
       counts.replayed += 1;
       count += 1;
+      const second = isSecond(record);
       rememberOld(record);
       await new Promise<void>((resolve) => {
         const delivery: Delivery = { message, accept: resolve, settle: () => undefined };
         const arrival = new Arrival(event, { qos: record.qos, delivery }, begun);
         arrival.keptAt(from, place);
-        take(arrival, { device });
+        if (second) settleSecond(arrival);
+        else take(arrival, { device });
       });
     }
     log.info('Replayed what the journal kept', { events: count });
@@ -93,14 +95,28 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     const waiting = behind ?? [];
     behind = undefined;
     behindBytes = 0;
-    for (const { arrival, sent } of waiting) {
-      // Its first copy was in the journal: one of them is enough.
-      if (resent.find(sent, arrival.event.id) === undefined) options.offer(arrival);
-      else {
-        counts.dropped.duplicate = (counts.dropped.duplicate ?? 0) + 1;
-        arrival.settle();
-      }
+    for (const one of waiting) offerOnce(one);
+  }
+
+  /** Offers what came while the journal was replayed, unless its first copy was in there. */
+  function offerOnce({ arrival, sent }: Behind): void {
+    if (resent.find(sent, arrival.event.id) === undefined) {
+      options.offer(arrival);
+      return;
     }
+    settleSecond(arrival);
+  }
+
+  function settleSecond(arrival: Arrival): void {
+    counts.dropped.duplicate = (counts.dropped.duplicate ?? 0) + 1;
+    arrival.settle();
+  }
+
+  /** Both copies of a message were taken in, and then the node was killed. */
+  function isSecond({ id, sender, again }: JournalRecord): boolean {
+    if (sender === undefined) return false;
+    const [by, packetId] = sender;
+    return resent.find({ by, packetId, again: again === true }, id) !== undefined;
   }
 
   function rememberOld({ id, sender }: JournalRecord): void {
@@ -145,7 +161,8 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     }
     const first = new FirstCopy(event.id);
     // What may turn out to be a second copy must not stand in the place of the first.
-    if (sent !== undefined && !(sent.again && behind !== undefined)) resent.remember(sent, first);
+    const doubtful = sent?.again === true && behind !== undefined;
+    if (sent !== undefined && !doubtful) resent.remember(sent, first);
     const arrival = new Arrival(event, { qos: message.qos, delivery, first }, begun);
     const record = recordOf(message, event, sent);
     if (message.qos < 2) {
@@ -156,7 +173,9 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     // Exactly once: what is worked on before it is on disk would be new to the next life of the node.
     unkept.add(arrival);
     arrival.keepIn(journal, flow, record, () => {
-      if (unkept.delete(arrival)) take(arrival, { device, sent });
+      if (!unkept.delete(arrival)) return;
+      if (doubtful && behind === undefined) offerOnce({ arrival, sent });
+      else take(arrival, { device, sent });
     });
   }
 

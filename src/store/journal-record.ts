@@ -15,6 +15,8 @@ export interface JournalRecord {
   readonly properties?: JournalProperties;
   /** Client id and packet id, by which the message is known when its publisher sends it again. */
   readonly sender?: readonly [string, number];
+  /** It came marked as sent again: its first copy may be in the journal as well. */
+  readonly again?: true;
 }
 
 /** The MQTT 5 properties that an event keeps. */
@@ -43,6 +45,7 @@ const headerSchema = z.strictObject({
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)]),
   expiresAt: z.number().optional(),
   sender: z.tuple([text, z.int()]).optional(),
+  again: z.literal(true).optional(),
   properties: z
     .strictObject({
       contentType: text.optional(),

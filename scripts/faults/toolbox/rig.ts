@@ -79,13 +79,8 @@ export async function createRig(stage: Stage, options: RigOptions): Promise<Rig>
     flowsFolder,
     publishers,
     collect(given = {}) {
-      const collector = openCollector({
-        port: node.port,
-        filters: [`ledge/${NODE_NAME}/+/+`, `ledge/${NODE_NAME}/bridge/ledger`],
-        random,
-        tally,
-        ...given,
-      });
+      const filters = [`ledge/${NODE_NAME}/+/+`, `ledge/${NODE_NAME}/bridge/ledger`];
+      const collector = openCollector({ port: node.port, filters, random, tally, ...given });
       defer(() => collector.close());
       return collector;
     },

@@ -46,9 +46,8 @@ interface Device {
 /** Creates an empty tally. */
 export function createTally(): Tally {
   const devices = new Map<number, Device>();
-  const counts = { sent: 0, published: 0, arrived: 0, duplicates: 0, disordered: 0, foreign: 0 };
+  const counts = createCounts();
   const dropped: Record<string, number> = {};
-  let deadLettered = 0;
   let lost = 0;
 
   function deviceOf(device: number): Device {
@@ -108,7 +107,7 @@ export function createTally(): Tally {
       return counts.foreign;
     },
     get deadLettered() {
-      return deadLettered;
+      return counts.deadLettered;
     },
     get lost() {
       return lost;
@@ -136,7 +135,7 @@ export function createTally(): Tally {
       raiseFloor(known);
     },
     deadLetter(device, number) {
-      if ((mark(device, number, DEAD) & DEAD) === 0) deadLettered += 1;
+      if ((mark(device, number, DEAD) & DEAD) === 0) counts.deadLettered += 1;
     },
     drop(reason, count) {
       dropped[reason] = (dropped[reason] ?? 0) + count;
@@ -149,4 +148,16 @@ export function createTally(): Tally {
 
 function isLost(state: number): boolean {
   return (state & ACKNOWLEDGED) !== 0 && (state & (ARRIVED | DEAD)) === 0;
+}
+
+function createCounts() {
+  return {
+    sent: 0,
+    published: 0,
+    arrived: 0,
+    duplicates: 0,
+    disordered: 0,
+    foreign: 0,
+    deadLettered: 0,
+  };
 }

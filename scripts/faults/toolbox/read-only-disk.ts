@@ -85,7 +85,7 @@ static int refused_fd(int fd) {
 
 ON_FD(ssize_t, write, (int fd, const void *from, size_t count), (fd, from, count))
 ON_FD(ssize_t, pwrite, (int fd, const void *from, size_t count, off_t at), (fd, from, count, at))
-ON_FD(ssize_t, pwrite64, (int fd, const void *from, size_t count, off64_t at), (fd, from, count, at))
+ON_FD(ssize_t, pwrite64, (int fd, const void *from, size_t n, off64_t at), (fd, from, n, at))
 ON_FD(ssize_t, writev, (int fd, const struct iovec *from, int count), (fd, from, count))
 ON_FD(int, fsync, (int fd), (fd))
 ON_FD(int, fdatasync, (int fd), (fd))

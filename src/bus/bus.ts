@@ -37,6 +37,8 @@ export interface Sent {
   /** Client id. */
   readonly by: string;
   readonly packetId: number;
+  /** Of the packet itself: a subscription may ask for less. */
+  readonly qos: 1 | 2;
   /** Whether the client says that it sent the message before. */
   readonly again: boolean;
 }

@@ -139,7 +139,7 @@ function sentOf(client: object, packet: PublishFields): Sent | undefined {
   const { id } = client as { readonly id?: unknown };
   const { messageId, dup } = packet as { readonly messageId?: number; readonly dup?: boolean };
   if (typeof id !== 'string' || messageId === undefined) return undefined;
-  return { by: id, packetId: messageId, again: dup === true };
+  return { by: id, packetId: messageId, qos: packet.qos, again: dup === true };
 }
 
 /** A message in the same process: its acceptance counts once, and its settlement tells nobody. */

@@ -124,7 +124,7 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     const first = new FirstCopy(id);
     first.taken();
     const [by, packetId] = sender;
-    resent.remember({ by, packetId, again: false }, first);
+    resent.remember({ by, packetId }, first);
   }
 
   function begun(): void {
@@ -165,7 +165,7 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
     if (sent !== undefined && !doubtful) resent.remember(sent, first);
     const arrival = new Arrival(event, { qos: message.qos, delivery, first }, begun);
     const record = recordOf(message, event, sent);
-    if (message.qos < 2) {
+    if (sent?.qos !== 2) {
       arrival.keepIn(journal, flow, record);
       take(arrival, { device, sent });
       return;

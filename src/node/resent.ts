@@ -26,14 +26,20 @@ export class FirstCopy {
   }
 }
 
+/** Whose packet it was, and which. */
+type PacketName = Pick<Sent, 'by' | 'packetId'>;
+
 /**
  * Knows the last messages of a flow by publisher and packet id. A publisher that got no acknowledgement
  * sends the same once more, marked as such [MQTT-4.3.2-2]; what is known from before is not worked on twice.
  */
 export interface Resent {
-  remember(sent: Sent, first: FirstCopy): void;
+  remember(sent: PacketName, first: FirstCopy): void;
   /** The first copy of a message that says it is sent again and gave this id. */
-  find(sent: Sent | undefined, id: string): FirstCopy | undefined;
+  find(
+    sent: Pick<Sent, 'by' | 'packetId' | 'again'> | undefined,
+    id: string,
+  ): FirstCopy | undefined;
 }
 
 /** Creates an empty memory; the one longest known gives way. */
@@ -58,6 +64,6 @@ export function createResent(): Resent {
   };
 }
 
-function keyOf({ by, packetId }: Sent): string {
+function keyOf({ by, packetId }: PacketName): string {
   return `${packetId}/${by}`;
 }

@@ -8,6 +8,8 @@ const LENGTHS = { short: { turns: 2, total: 800 }, long: { turns: 20, total: 20_
 const RATE_PER_SECOND = 500;
 /** Matrix products of each event, so that events wait in the journal when the node is killed. */
 const WORK = 8;
+/** Some events never arrive: this long after the last one the rest is lost. */
+const QUIET_MS = 8_000;
 const LIFE_MS = { low: 800, high: 2_000 };
 
 /**
@@ -43,7 +45,7 @@ export async function runOnDamagedStore(
     waited += lost;
     told += await startAndListen(rig);
   }
-  const acknowledged = await rig.settled({ publishMs: 300_000, quietMs: 20_000 });
+  const acknowledged = await rig.settled({ publishMs: 300_000, quietMs: QUIET_MS });
   const { lost } = rig.tally;
   return {
     tally: rig.tally,

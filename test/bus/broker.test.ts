@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import { generate, type Packet } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { freePort } from '../../scripts/free-port.ts';
 import { type BrokerOptions, type EmbeddedBus, openBroker } from '../../src/bus/broker.ts';
 import type { Message } from '../../src/bus/bus.ts';
 import type { LedgeError } from '../../src/std/error.ts';
 import { createInbox } from '../harness/inbox.ts';
-import { freePort } from '../harness/mosquitto.ts';
 import { openRawClient } from '../harness/raw-client.ts';
 
 let bus: EmbeddedBus;

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../scripts/free-port.ts';
 import type { Bus, BusState, Message } from '../../src/bus/bus.ts';
 import { type ClientOptions, type ExternalBus, openClient } from '../../src/bus/client.ts';
 import type { LedgeError } from '../../src/std/error.ts';
 import { createInbox } from '../harness/inbox.ts';
-import { freePort, type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
+import { type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
 import { type MqttProxy, type Refusal, startProxy } from '../harness/proxy.ts';
 import { hasTool } from '../harness/tools.ts';
 

@@ -1,7 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../scripts/free-port.ts';
 import { createAuthority } from '../harness/certificates.ts';
-import { freePort, type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
+import { type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
 import { connectTest, type TestClient } from '../harness/mqtt.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { hasTool } from '../harness/tools.ts';

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freePort } from '../harness/mosquitto.ts';
+import { freePort } from '../../scripts/free-port.ts';
 import { type RunningNode, startNode, temporaryFolder } from '../harness/node.ts';
 
 let data: string;
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 async function start(): Promise<void> {
-  node = await startNode({ data, flows, args: ['--port', String(port)] });
+  node = await startNode({ data, flows, args: ['--port', String(port), '--http-port', '0'] });
 }
 
 /** Ends the node as a power cut would. */

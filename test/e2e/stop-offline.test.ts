@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { freePort } from '../../scripts/free-port.ts';
 import { tinyFlow, writeFlows } from '../harness/flows.ts';
-import { freePort } from '../harness/mosquitto.ts';
 import { startNode } from '../harness/node.ts';
 
 test('a node whose broker is not there stops all the same', async () => {

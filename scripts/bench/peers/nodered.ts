@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { freePort } from '../free-port.ts';
+import { freePort } from '../../free-port.ts';
 import { startProgram } from '../program.ts';
 import type { PeerSettings, PeerStart } from './peer.ts';
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findTool } from '../../../test/harness/tools.ts';
-import { freePort } from '../../bench/free-port.ts';
+import { freePort } from '../../free-port.ts';
 
 /** A real mosquitto as the broker above the node. */
 export interface MosquittoProcess {

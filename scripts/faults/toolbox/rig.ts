@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../bench/free-port.ts';
+import { freePort } from '../../free-port.ts';
 import type { Stage } from '../scenario.ts';
 import { type Collector, type CollectorOptions, openCollector } from './collector.ts';
 import { type FlowOptions, inputTopic, writeFlow } from './flows.ts';

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { freePort } from '../../bench/free-port.ts';
+import { freePort } from '../../free-port.ts';
 
 /** What a hop does to the connections through it. */
 export type Manner =

@@ -50,20 +50,32 @@ export async function openTcpProxy(target: number): Promise<TcpProxy> {
   });
 
   function carry(from: Socket, to: Socket, hop: Hop): void {
-    /** When the last chunk is due: a later one never overtakes it. */
-    let dueAt = 0;
+    /** What waits, with when it is due: timers of their own might fire in another order. */
+    const waiting: { readonly act: () => void; readonly dueAt: number }[] = [];
     const later = (act: () => void) => {
       const delayMs = manner.kind === 'delay' ? manner.ms : 0;
-      dueAt = Math.max(dueAt, performance.now() + delayMs);
-      const waitMs = dueAt - performance.now();
-      if (waitMs <= 0) act();
-      else setTimeout(act, waitMs);
+      const dueAt = Math.max(waiting.at(-1)?.dueAt ?? 0, performance.now() + delayMs);
+      waiting.push({ act, dueAt });
+      if (waiting.length === 1) goOn();
     };
+    const goOn = () => {
+      for (let [next] = waiting; next !== undefined; [next] = waiting) {
+        const waitMs = next.dueAt - performance.now();
+        if (waitMs > 0) {
+          setTimeout(goOn, waitMs);
+          return;
+        }
+        next.act();
+        waiting.shift();
+      }
+    };
+    let truncated = false;
     from.on('data', (chunk: Buffer) => {
-      if (manner.kind === 'silent') return;
+      if (manner.kind === 'silent' || truncated) return;
       if (cutNext && chunk.length > 1) {
         cutNext = false;
-        to.write(chunk.subarray(0, chunk.length >> 1), () => cut(hop));
+        truncated = true;
+        later(() => to.write(chunk.subarray(0, chunk.length >> 1), () => cut(hop)));
         return;
       }
       later(() => to.write(chunk));

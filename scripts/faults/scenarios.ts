@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { bitFlip } from './scenarios/bit-flip.ts';
 import { clockStep } from './scenarios/clock-step.ts';
+import { crashLoop } from './scenarios/crash-loop.ts';
 import { diskFull } from './scenarios/disk-full.ts';
 import { diskReadOnly } from './scenarios/disk-read-only.ts';
 import { externalBroker } from './scenarios/external-broker.ts';
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   workerKilled,
   modelHangs,
   poison,
+  crashLoop,
   diskFull,
   diskReadOnly,
   tornStore,

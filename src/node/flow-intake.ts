@@ -6,6 +6,7 @@ import type { JournalRecord } from '../store/journal-record.ts';
 import { Arrival, messageOfRecord, recordOf } from './arrival.ts';
 import type { LoadedFlow } from './flow-load.ts';
 import type { Log } from './log.ts';
+import type { ReplayTrial } from './replay-trial.ts';
 import { createResent, FirstCopy } from './resent.ts';
 import { toEvent, type WireCounts } from './wire.ts';
 
@@ -16,6 +17,7 @@ export interface FlowIntakeOptions {
   readonly bus: Pick<Bus, 'kind'>;
   /** None where nothing is kept over a crash. */
   readonly journal: Journal | undefined;
+  readonly trial: ReplayTrial;
   readonly counts: WireCounts;
   readonly log: Log;
   /** The flow as it is now. */
@@ -47,7 +49,7 @@ interface Behind {
 
 /** Creates a flow's intake; until it begins, what arrives waits behind what the journal has. */
 export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
-  const { bus, journal, counts, log } = options;
+  const { bus, journal, trial, counts, log } = options;
   const flow = options.loaded().parts.name;
   const resent = createResent();
   let stopped = false;
@@ -68,6 +70,7 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
 
   async function replay(from: Journal): Promise<void> {
     let count = 0;
+    await trial.begin();
     for await (const [place, record] of from.replay(flow)) {
       if (stopped) return;
       const { pattern, deadlineMs } = options.loaded().intake;
@@ -79,14 +82,18 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       count += 1;
       const second = isSecond(record);
       rememberOld(record);
+      const verdict = second ? 'second' : await trial.admit(`${flow} ${event.id}`);
       await new Promise<void>((resolve) => {
-        const delivery: Delivery = { message, accept: resolve, settle: () => undefined };
+        const settle = () => trial.settled(`${flow} ${event.id}`);
+        const delivery: Delivery = { message, accept: resolve, settle };
         const arrival = new Arrival(event, { qos: record.qos, delivery }, begun);
         arrival.keptAt(from, place);
-        if (second) settleSecond(arrival);
+        if (verdict === 'second') settleSecond(arrival);
+        else if (verdict === 'give-up') giveUp(arrival);
         else take(arrival, { device });
       });
     }
+    trial.end();
     log.info('Replayed what the journal kept', { events: count });
   }
 
@@ -105,6 +112,13 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       return;
     }
     settleSecond(arrival);
+  }
+
+  function giveUp(arrival: Arrival): void {
+    const text = `Each time that the node worked on this event alone, its process ended`;
+    log.error('Laid an event with the dead letters', { event: arrival.event.id, reason: text });
+    options.refuse(arrival, new LedgeError('worker-crashed', text));
+    arrival.accepted();
   }
 
   function settleSecond(arrival: Arrival): void {

@@ -10,6 +10,7 @@ import { createDropReporter } from './dropped.ts';
 import { createFlowIntake, type FlowIntake } from './flow-intake.ts';
 import type { LoadedFlow } from './flow-load.ts';
 import type { Log } from './log.ts';
+import type { ReplayTrial } from './replay-trial.ts';
 import { createWireSink, resultTopicOf, type WireCounts } from './wire.ts';
 
 /** How long a stop waits for the disk, so that publishers are acknowledged what it has. */
@@ -24,6 +25,7 @@ export interface RunnerContext {
   readonly state: StateStore;
   /** What events of at-least-once flows are kept in; without it none are. */
   readonly journal: Journal | undefined;
+  readonly trial: ReplayTrial;
   /** Goes on counting where a flow of this name was stopped before. */
   readonly counts: WireCounts;
 }
@@ -58,7 +60,7 @@ interface Shift {
 
 /** Starts a loaded flow. */
 export async function startFlow(first: LoadedFlow, context: RunnerContext): Promise<FlowRunner> {
-  const { bus, clock, log, base, state, counts, journal } = context;
+  const { bus, clock, log, base, state, counts, journal, trial } = context;
   const { name } = first.parts;
   const onPublishFailed = (error: unknown) =>
     log.error('Cannot publish', { error: error instanceof Error ? error.message : String(error) });
@@ -76,6 +78,7 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
   const intake: FlowIntake = createFlowIntake({
     bus,
     journal,
+    trial,
     counts,
     log,
     loaded: () => loaded,

@@ -57,13 +57,13 @@ export async function openNode(
     teardown.add('the inference pool', () => pool[Symbol.asyncDispose]());
     const access = await openNodeAccess(config, log);
     teardown.add('users and rules', () => access[Symbol.dispose]());
-    const { store, journal } = await openKept(config, { log, teardown });
+    const { store, journal, trial } = await openKept(config, { log, teardown });
     const bus = await openBus(config, { base, access, log, store, teardown });
     // Before the flows, so that it takes their results; closed after them.
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
     const onChange = (kind: string, name: string) => control?.changed(kind, name);
-    const flows = await openNodeFlows(config, { bus, journal, pool, log, onChange });
+    const flows = await openNodeFlows(config, { bus, journal, trial, pool, log, onChange });
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
@@ -105,10 +105,10 @@ export async function openNode(
 
 async function openNodeFlows(
   config: NodeConfig,
-  parts: Pick<FlowsOptions['runner'], 'bus' | 'journal'> &
+  parts: Pick<FlowsOptions['runner'], 'bus' | 'journal' | 'trial'> &
     Pick<FlowsOptions, 'log' | 'onChange'> & { readonly pool: Pool },
 ): Promise<Flows> {
-  const { bus, journal, pool, log, onChange } = parts;
+  const { bus, journal, trial, pool, log, onChange } = parts;
   const folder = await prepareFlows(config, log);
   const load = {
     stages: createStages({ predict: createPredict(pool) }),
@@ -119,7 +119,7 @@ async function openNodeFlows(
     folder,
     stateFolder: join(config.data, 'state'),
     load,
-    runner: { bus, clock: systemClock, base: `ledge/${config.node}`, journal },
+    runner: { bus, clock: systemClock, base: `ledge/${config.node}`, journal, trial },
     clock: systemClock,
     log,
     drainMs: config.drainSeconds * 1e3,

@@ -5,6 +5,7 @@ import { type Journal, openJournal } from '../store/journal.ts';
 import type { Quarantined, Store } from '../store/store.ts';
 import type { NodeConfig } from './config.ts';
 import type { Log } from './log.ts';
+import { openReplayTrial, type ReplayTrial } from './replay-trial.ts';
 
 /**
  * How long other writes than the journal's gather: of sessions and the outbox, whose results wait for
@@ -16,6 +17,7 @@ const STORE_BATCH_MS_MAX = 2;
 export interface Kept {
   readonly store: Store;
   readonly journal: Journal;
+  readonly trial: ReplayTrial;
 }
 
 /** Opens the store under the data folder, whatever state it is in, and says what became of it. */
@@ -53,5 +55,7 @@ export async function openKept(
         error: String(error),
       }),
   });
-  return { store, journal };
+  const trial = await openReplayTrial(store);
+  teardown.add('the replay of the journal', () => trial.close());
+  return { store, journal, trial };
 }

@@ -45,8 +45,6 @@ const PACKET_OVERHEAD_BYTES_MAX = 2 * TOPIC_BYTES_MAX;
 const DRAIN_MS_MAX = 1_000;
 /** And how long for them to read that the broker shuts down. */
 const FAREWELL_MS_MAX = 250;
-/** A dead device is noticed within one and a half of these; a client of MQTT 5 is told. */
-const KEEP_ALIVE_SECONDS_MAX = 60;
 
 /** How the node's own broker is opened. */
 export interface BrokerOptions {
@@ -294,7 +292,7 @@ function gateLimits(limits: BrokerLimits, packetBytesMax: number): GateLimits {
   return {
     packetBytesMax,
     receiveMaximum: limits.inflightMax,
-    keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
+    keepAliveSecondsMax: limits.keepAliveSecondsMax,
     handshakeMsMax: limits.connectTimeoutMs,
     subscriptionsMax: limits.subscriptionsMax,
   };

@@ -64,9 +64,8 @@ export function receivePublish(way: PublishWay, from: FromClient): void {
 function giveToNode(way: PublishWay, given: FromClient): void {
   const { intake, sessions, reading } = way;
   const { client, packet } = given;
-  const waits = client !== null && packet.qos > 0;
   const bytes = packet.payload.length;
-  const done = waits ? reading.waiting(client, bytes, given.done) : given.done;
+  const done = client === null ? given.done : reading.waiting(client, bytes, given.done);
   const from = { client, packet, done };
   const wrong = packet.topic.startsWith('$SYS/') ? 'it is reserved' : topicProblem(packet.topic);
   if (wrong !== undefined) {

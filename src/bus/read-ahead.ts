@@ -1,5 +1,5 @@
 /**
- * What one client may have waiting for its acknowledgements while more is read from it: an fsync is then
+ * What one client may have waiting for its place or the disk while more is read from it: an fsync is then
  * shared by all that came meanwhile. Four times what a busy publisher has in flight.
  */
 const MESSAGES_MAX = 256;
@@ -13,26 +13,28 @@ export interface ReadingClient {
   readonly _paused?: boolean;
   /** Packets whose end is waited for before more is read. */
   _parsingBatch: number;
-  /** One of them has ended. */
-  readonly _nextBatch: () => void;
+  /** Reads no further from the connection, until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 interface Waiting {
   messages: number;
   bytes: number;
+  reading: 'on' | 'held';
 }
 
 type Done = (error?: Error | null) => void;
 
-/** Lets the broker's library read on while messages of a client wait for their place or for the disk. */
+/** How far the broker's library reads on while messages of a client wait for their place or the disk. */
 export interface ReadAhead {
-  /** For each message that will be acknowledged: what to call in place of `done`. */
+  /** For each message: what to call in place of `done`. */
   waiting(client: ReadingClient, bytes: number, done: Done): Done;
 }
 
 /**
- * Creates the read-ahead of one broker. By itself the library reads what has come, and nothing more until
- * all of that is answered: a client with many messages in flight would wait for the slowest of each lot.
+ * Creates the read-ahead of one broker. By itself the library reads all that comes in small pieces,
+ * without a limit, and of what comes in one piece waits for the slowest message before it reads more.
  */
 export function createReadAhead(): ReadAhead {
   const clients = new WeakMap<object, Waiting>();
@@ -41,38 +43,49 @@ export function createReadAhead(): ReadAhead {
   function waitingOf(client: object): Waiting {
     let waiting = clients.get(client);
     if (waiting === undefined) {
-      waiting = { messages: 0, bytes: 0 };
+      waiting = { messages: 0, bytes: 0, reading: 'on' };
       clients.set(client, waiting);
     }
     return waiting;
   }
 
+  function isFull({ messages, bytes }: Waiting): boolean {
+    return messages >= MESSAGES_MAX || bytes >= BYTES_MAX || allBytes >= ALL_BYTES_MAX;
+  }
+
   return {
     waiting(client, bytes, done) {
       const waiting = waitingOf(client);
-      let state: 'new' | 'ahead' | 'answered' = 'new';
+      let answered = false;
       waiting.messages += 1;
       waiting.bytes += bytes;
       allBytes += bytes;
+      if (waiting.reading === 'on' && isFull(waiting)) {
+        waiting.reading = 'held';
+        client.pause();
+      }
       // Not within the reading that this message came with.
       queueMicrotask(() => {
-        const { messages, bytes: own } = waiting;
-        const full = messages > MESSAGES_MAX || own > BYTES_MAX || allBytes > ALL_BYTES_MAX;
-        if (state !== 'new' || full || client.closed || client._paused === true) return;
-        state = 'ahead';
-        client._nextBatch();
+        if (!answered && !client.closed && client._paused !== true) readOn(client);
       });
       return (error) => {
-        // What was told as ended before is ended once more by the library.
-        if (state === 'ahead') client._parsingBatch += 1;
-        if (state !== 'answered') {
+        if (!answered) {
           waiting.messages -= 1;
           waiting.bytes -= bytes;
           allBytes -= bytes;
         }
-        state = 'answered';
+        answered = true;
         done(error);
+        if (waiting.reading === 'on' || (waiting.messages > 0 && isFull(waiting))) return;
+        waiting.reading = 'on';
+        if (!client.closed) readOn(client);
       };
     },
   };
+}
+
+/** The library counts what it has given out, and does not hear of what ends while it is paused. */
+function readOn(client: ReadingClient): void {
+  client._parsingBatch = 0;
+  client.resume();
 }

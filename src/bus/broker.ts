@@ -244,14 +244,8 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),
   });
   let held = false;
-  const way: PublishWay = {
-    sessions,
-    intake,
-    door,
-    turns: createIntake(),
-    reading: createReadAhead(),
-    held: () => held,
-  };
+  const order = { turns: createIntake(), reading: createReadAhead() };
+  const way: PublishWay = { sessions, intake, door, ...order, held: () => held };
   const { expirySecondsMax, sessionsMax } = { ...SESSION_LIMITS, ...options.sessions };
   const aedes = await Aedes.createBroker({
     mq: router,

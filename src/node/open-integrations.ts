@@ -1,0 +1,27 @@
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../std/clock.ts';
+import type { Teardown } from '../std/teardown.ts';
+import type { NodeConfig } from './config.ts';
+import type { Flows } from './flows.ts';
+import type { Log } from './log.ts';
+
+/** What an integration is given of the node. */
+export interface IntegrationParts {
+  readonly bus: Bus;
+  /** `ledge/<node>`. */
+  readonly base: string;
+  readonly version: string;
+  readonly flows: Flows;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Closes them again, the last first, before the flows. */
+  readonly teardown: Teardown;
+}
+
+/** Opens what speaks with other programs, each only where it is configured. */
+export async function openIntegrations(
+  config: NodeConfig,
+  { log }: IntegrationParts,
+): Promise<void> {
+  log.debug('No integration is configured', { node: config.node });
+}

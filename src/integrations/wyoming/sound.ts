@@ -43,7 +43,7 @@ export function openSoundIntake(format: SoundFormat, filters: ResamplerCache): S
   const layout = { format: FORMATS[width] as SampleFormat, channels };
   const filter = rate === SAMPLE_RATE_HZ ? undefined : filters.filterFrom(rate);
   if (filter === undefined && rate !== SAMPLE_RATE_HZ) {
-    const text = `Cannot take sound of ${rate} samples/s: no simple ratio to ${SAMPLE_RATE_HZ}`;
+    const text = `Cannot take sound: a rate of ${rate} has no simple ratio to ${SAMPLE_RATE_HZ}`;
     throw new LedgeError('unsupported', text, { context: { field: 'rate', value: rate } });
   }
   const resampler = filter === undefined ? undefined : createResampler(filter);

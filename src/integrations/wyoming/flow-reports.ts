@@ -37,6 +37,8 @@ export async function openFlowReports(options: {
   /** `ledge/<node>`. */
   readonly base: string;
   readonly flows: readonly string[];
+  /** The flow that owes an answer for each event: only its drops and failures are told. */
+  readonly answering: string;
 }): Promise<FlowReports> {
   const { bus, base } = options;
   const listeners = new Map<string, (report: FlowReport) => void>();
@@ -50,7 +52,7 @@ export async function openFlowReports(options: {
     const { topic, payload, properties } = message;
     const last = topic.slice(`${base}/${flow}/`.length);
     const special = last === 'dropped' || last === 'dead-letter';
-    if (!special && !listeners.has(last)) return;
+    if (special ? flow !== options.answering : !listeners.has(last)) return;
     const body = parseJson(payload);
     const data = properties?.correlationData;
     const correlation = data === undefined ? undefined : Buffer.from(data).toString();

@@ -34,7 +34,7 @@ export async function openWyoming(
   const teardown = createTeardown();
   const { activityFlow, wakeFlow, commandFlow, limits } = config;
   const flows = [activityFlow, wakeFlow, commandFlow];
-  const reports = await openFlowReports({ bus, base, flows });
+  const reports = await openFlowReports({ bus, base, flows, answering: commandFlow });
   teardown.add('the results of flows', () => reports[Symbol.asyncDispose]());
   const shared: SessionParts = {
     ...parts,

@@ -47,6 +47,8 @@ type Aim =
 interface Hearing {
   readonly aim: Aim;
   readonly stream: SoundStream;
+  /** Whether somebody speaks, as the client was told last. */
+  speaking: boolean;
   readonly detected: ReturnType<typeof createSlot<true>>;
   readonly command: ReturnType<typeof createSlot<FlowReport['outcome']>>;
 }
@@ -57,6 +59,8 @@ export function createSession(parts: SessionParts, options: SessionOptions): Ses
   const { send, signal } = options;
   let aim: Aim = { kind: 'listen' };
   let hearing: Hearing | undefined;
+  /** Sound that has ended, of which the flow may still tell whether somebody spoke. */
+  let ended: Hearing | undefined;
   /** Whether the sound that comes was refused: it is told once, not with every chunk. */
   let refused = false;
   let streams = 0;
@@ -72,29 +76,36 @@ export function createSession(parts: SessionParts, options: SessionOptions): Ses
 
   /** A flow has said something of this client's sound. */
   function hear({ flow, correlation, outcome }: FlowReport): void {
-    if (hearing === undefined) return;
-    if (correlation !== undefined && correlation !== hearing.stream.correlation) return;
-    if (hearing.aim.kind === 'asr') {
-      if (flow === config.commandFlow) hearing.command.fill(outcome);
-    } else if (outcome.kind === 'result') hearLive(hearing, flow, outcome.result);
+    const of = hearing ?? ended;
+    if (of === undefined) return;
+    if (correlation !== undefined && correlation !== of.stream.correlation) return;
+    if (of.aim.kind === 'asr') {
+      if (flow === config.commandFlow) of.command.fill(outcome);
+    } else if (outcome.kind === 'result') hearLive(of, flow, outcome.result);
   }
 
   function hearLive(of: Hearing, flow: string, result: unknown): void {
-    const timestamp = of.stream.heardMs + (of.stream.intake.format.timestamp ?? 0);
     if (flow === config.wakeFlow && of.aim.kind === 'wake') {
       const label = bestLabel(result)?.label;
       if (label === undefined || !isSpoken(label)) return;
       if (of.aim.names.size > 0 && !of.aim.names.has(plain(label))) return;
       of.detected.fill(true);
-      void send({ type: 'detection', data: { name: label, timestamp } });
+      void send({ type: 'detection', data: { name: label, timestamp: timestampOf(of) } });
     }
     const active = flow === config.activityFlow ? activityOf(result) : undefined;
-    if (active === undefined) return;
-    void send({ type: active ? 'voice-started' : 'voice-stopped', data: { timestamp } });
+    if (active !== undefined) void tellActivity(of, active);
+  }
+
+  async function tellActivity(of: Hearing, active: boolean): Promise<void> {
+    if (active === of.speaking) return;
+    of.speaking = active;
+    const type = active ? 'voice-started' : 'voice-stopped';
+    await send({ type, data: { timestamp: timestampOf(of) } });
   }
 
   function begin(format: SoundFormat): Hearing {
     hearing = undefined;
+    ended = undefined;
     refused = true;
     const name = aim.kind === 'asr' ? config.commandFlow : config.wakeFlow;
     if (aim.kind !== 'listen' && parts.flowOf(name) === undefined) {
@@ -108,7 +119,7 @@ export function createSession(parts: SessionParts, options: SessionOptions): Ses
       aim.kind === 'asr'
         ? createClipStream(intake, target, config.limits.clipSecondsMax)
         : createLiveStream(intake, target);
-    hearing = { aim, stream, detected: createSlot(), command: createSlot() };
+    hearing = { aim, stream, speaking: false, detected: createSlot(), command: createSlot() };
     refused = false;
     return hearing;
   }
@@ -129,22 +140,28 @@ export function createSession(parts: SessionParts, options: SessionOptions): Ses
   }
 
   async function end(): Promise<void> {
-    const ended = hearing;
+    const whole = hearing;
     refused = false;
-    if (ended === undefined) return aim.kind === 'asr' ? send(heard('')) : undefined;
+    if (whole === undefined) return aim.kind === 'asr' ? send(heard('')) : undefined;
     try {
-      await finish(ended);
+      await finish(whole);
     } finally {
       hearing = undefined;
     }
   }
 
-  async function finish({ aim: asked, stream, command, detected }: Hearing): Promise<void> {
+  async function finish(whole: Hearing): Promise<void> {
+    const { aim: asked, stream, command, detected } = whole;
     if (asked.kind === 'asr') return finishClip(stream, command);
     await stream.end();
-    if (asked.kind !== 'wake') return;
+    if (asked.kind === 'listen') {
+      ended = whole;
+      return;
+    }
     const found = await detected.wait(WAKE_GRACE_MS, { clock, signal });
     if (found === undefined) await send({ type: 'not-detected', data: {} });
+    // Nobody speaks after the end of the sound, whether or not the flow has said so yet.
+    await tellActivity(whole, false);
   }
 
   /** Ends with a transcript whatever happens: a client may know no other end. */
@@ -200,12 +217,22 @@ export function createSession(parts: SessionParts, options: SessionOptions): Ses
     },
     close() {
       if (leased === undefined) return;
+      const cut = hearing?.aim.kind === 'asr' ? undefined : hearing?.stream;
+      cut?.end().catch((error: unknown) => {
+        parts.log.debug('Wyoming stream', { error: String(error) });
+      });
       leased.stop();
       parts.devices.give(leased.device);
       leased = undefined;
       hearing = undefined;
+      ended = undefined;
     },
   };
+}
+
+/** The end of the sound so far, in the client's own time. */
+function timestampOf({ stream }: Hearing): number {
+  return stream.heardMs + (stream.intake.format.timestamp ?? 0);
 }
 
 /** The words of a command, none where it was not understood. Throws where the flow gave no answer. */

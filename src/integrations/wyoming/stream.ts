@@ -8,6 +8,11 @@ import { BYTES_PER_SECOND, SAMPLE_RATE_HZ, type SoundIntake } from './sound.ts';
 const STREAM_BYTES_MIN = BYTES_PER_SECOND / 50;
 /** One event holds at most a second: far below what any flow takes. */
 const STREAM_BYTES_MAX = BYTES_PER_SECOND;
+/**
+ * Silence after a stream, as long as any model of a wake word listens back: what was said last is heard
+ * to its end, and is not heard again by whoever gets the device name next.
+ */
+const TAIL_SECONDS = 2;
 
 /** Where the sound of one audio-start..audio-stop goes. */
 export interface StreamTarget {
@@ -54,7 +59,13 @@ export function createLiveStream(intake: SoundIntake, target: StreamTarget): Sou
       return Math.round((bytes * 1000) / BYTES_PER_SECOND);
     },
     push: (chunk) => publish(intake.push(chunk), STREAM_BYTES_MIN),
-    end: () => publish(intake.flush(), 2),
+    async end() {
+      await publish(intake.flush(), 2);
+      for (let second = 0; second < TAIL_SECONDS; second++) {
+        const silence = new Uint8Array(BYTES_PER_SECOND);
+        await target.bus.publish(voiceMessage('voice', target, silence));
+      }
+    },
   };
 }
 

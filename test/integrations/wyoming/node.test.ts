@@ -161,6 +161,24 @@ describe('a wake word', () => {
     expect((await client.next('voice-stopped')).data.timestamp).toEqual(expect.any(Number));
   });
 
+  test('leaves nothing behind for the next stream on the same connection', async () => {
+    await using client = await connectWyoming(port);
+    client.send('detect', {});
+    sendSound(client, toneInSilence(0.9).subarray(0, 2 * 9600));
+    await client.next('detection');
+    await client.next('voice-stopped');
+    sendSound(client, new Uint8Array(3200));
+    await client.next('not-detected');
+    expect(client.events.map(({ type }) => type)).not.toContain('error');
+  });
+
+  test('is no matter for sound that nobody aimed: only speech is told', async () => {
+    await using client = await connectWyoming(port);
+    sendSound(client, toneInSilence(0.9));
+    await client.next('voice-stopped');
+    expect(client.events.map(({ type }) => type)).toEqual(['voice-started', 'voice-stopped']);
+  });
+
   test('that nobody said is not detected', async () => {
     await using client = await connectWyoming(port);
     client.send('detect', {});

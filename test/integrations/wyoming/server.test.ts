@@ -273,7 +273,10 @@ test('small chunks of a stream are put together, and large ones cut', async () =
   const sizes = inbox.messages.map(({ payload }) => payload.length);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(32_000);
   expect(sizes.length).toBeLessThan(10);
-  expect(Buffer.concat(inbox.messages.map(({ payload }) => payload)).equals(sound)).toBe(true);
+  const heard = Buffer.concat(inbox.messages.map(({ payload }) => payload));
+  expect(heard.subarray(0, sound.length).equals(sound)).toBe(true);
+  // And two seconds of silence, so that nothing of it is left for the next stream.
+  expect(heard.subarray(sound.length).equals(new Uint8Array(64_000))).toBe(true);
 });
 
 test('a server that others can reach says that it has no credentials', async () => {
@@ -301,6 +304,22 @@ test('a reset connection is the client alone', async () => {
   await using other = await connectWyoming(server.port);
   other.send('ping');
   await other.next('pong');
+});
+
+test('sound that its client left behind is followed by silence', async () => {
+  await open();
+  const client = await connectWyoming(server.port);
+  const inbox = createInbox();
+  await bus.subscribe('ledge/in/voice/+', { qos: 0 }, inbox.handler);
+  client.send('detect');
+  client.send('audio-start', PLAIN);
+  client.send('audio-chunk', PLAIN, new Uint8Array(3200).fill(1));
+  await inbox.count(1);
+  await client[Symbol.asyncDispose]();
+  const [first, ...tail] = await inbox.count(3);
+  expect(first?.payload).toHaveLength(3200);
+  expect(tail.map(({ topic }) => topic)).toEqual([first?.topic, first?.topic]);
+  expect(tail.every(({ payload }) => payload.every((byte) => byte === 0))).toBe(true);
 });
 
 test('device names rest before they are used again, and never grow beyond the limit', () => {

@@ -79,7 +79,7 @@ export async function openWyoming(
     if ((config.zeroconf ?? (open ? 'off' : 'on')) === 'on') {
       const node = base.slice(base.lastIndexOf('/') + 1);
       const announced = announce({
-        ...{ node, port },
+        ...{ node, port, host: config.host },
         onProblem: (error) => log.debug('Zeroconf', { error: String(error) }),
       });
       teardown.add('the announcement', () => announced[Symbol.asyncDispose]());

@@ -43,7 +43,10 @@ describe.skipIf(problem !== undefined)(`zeroconf (needs multicast: ${problem ?? 
     const browser = new Bonjour();
     const problems: unknown[] = [];
     try {
-      const announced = announce({ node, port: 10_400, onProblem: (one) => problems.push(one) });
+      const announced = announce({
+        ...{ node, host: '0.0.0.0', port: 10_400 },
+        onProblem: (one) => problems.push(one),
+      });
       const found = browser.find({ type: 'wyoming' });
       const named = (event: 'up' | 'down') =>
         new Promise<Service>((resolve) => {
@@ -52,9 +55,10 @@ describe.skipIf(problem !== undefined)(`zeroconf (needs multicast: ${problem ?? 
           });
         });
       const down = named('down');
-      const { port, type, protocol, host } = await named('up');
+      const { port, type, protocol, host, addresses } = await named('up');
       expect({ port, type, protocol }).toEqual({ port: 10_400, type: 'wyoming', protocol: 'tcp' });
       expect(host).toBe(`ledge-${node}.local`);
+      expect(addresses?.filter((address) => address.includes(':'))).toEqual([]);
       await announced[Symbol.asyncDispose]();
       expect((await down).name).toBe(`Ledge ${node}`);
       expect(problems).toEqual([]);

@@ -24,12 +24,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   stages: ['flow', 'infer', 'signal', 'image', 'text', 'tensor', 'std'],
   bus: ['store', 'std'],
   devices: ['bus', 'std'],
+  integrations: ['bus', 'signal', 'std'],
   web: ['node', 'std'],
   node: [
     'web',
     'bundle',
     'bus',
     'devices',
+    'integrations',
     'stages',
     'flow',
     'infer',
@@ -57,6 +59,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** The one file or folder that may import a library. */
 const OWNERS: Readonly<Record<string, string>> = {
   aedes: 'src/bus/broker.ts',
+  'bonjour-service': 'src/integrations/wyoming/',
   'classic-level': 'src/store/level.ts',
   mqtt: 'src/bus/client',
   'mqtt-packet': 'src/bus/',

@@ -3,6 +3,7 @@ import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
 import { journalField } from './config-journal.ts';
 import { uplinkField } from './config-uplink.ts';
+import { wyomingField } from './config-wyoming.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
 export const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/;
@@ -57,6 +58,7 @@ export const configSchema = z.strictObject({
     .describe('Where and how models run.'),
   journal: journalField,
   uplink: uplinkField,
+  wyoming: wyomingField,
   health: z
     .strictObject({
       intervalSeconds: z.number().min(0.1).max(3600).default(30).describe('Pace of bridge/health.'),

@@ -1,0 +1,36 @@
+import type { Bus } from '../bus/bus.ts';
+import { openWyoming } from '../integrations/wyoming/server.ts';
+import type { Clock } from '../std/clock.ts';
+import type { Teardown } from '../std/teardown.ts';
+import type { NodeConfig } from './config.ts';
+import type { Flows } from './flows.ts';
+import type { Log } from './log.ts';
+
+/** What an integration is given of the node. */
+export interface IntegrationParts {
+  readonly bus: Bus;
+  /** `ledge/<node>`. */
+  readonly base: string;
+  readonly version: string;
+  readonly flows: Flows;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Closes them again, the last first, before the flows. */
+  readonly teardown: Teardown;
+}
+
+/** Opens what speaks with other programs, each only where it is configured. */
+export async function openIntegrations(config: NodeConfig, parts: IntegrationParts): Promise<void> {
+  const { flows, teardown } = parts;
+  if (config.wyoming !== undefined) {
+    const flowOf = (name: string) => runningFlow(flows, name);
+    const server = await openWyoming(config.wyoming, { ...parts, flowOf });
+    teardown.add('the Wyoming server', () => server[Symbol.asyncDispose]());
+  }
+}
+
+/** What the results of a flow that runs are called. */
+function runningFlow(flows: Flows, name: string) {
+  const runner = flows.runners().find(({ loaded }) => loaded.parts.name === name);
+  return runner && { labels: runner.loaded.parts.output.labels };
+}

@@ -1,0 +1,165 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { freePort } from '../../scripts/free-port.ts';
+import { packagePath } from '../../src/std/package.ts';
+import { temporaryFolder } from './node.ts';
+
+const run = promisify(execFile);
+/** Fetching and unpacking its 280 packages takes 15 s on a fast line. */
+const INSTALL_MS_MAX = 300_000;
+/** Where it is kept from one run of the tests to the next. */
+const CACHE = packagePath('node_modules/.cache/ledge-node-red');
+const LOG_LINES_MAX = 500;
+
+/** Where Node-RED is installed, or why it is not. */
+export type NodeRedInstall =
+  | { readonly kind: 'ready'; readonly folder: string }
+  | { readonly kind: 'absent'; readonly reason: string };
+
+/** A real Node-RED in a process of its own, with an empty user folder. */
+export interface NodeRed extends AsyncDisposable {
+  /** Of its editor, its admin API and its `http in` nodes. */
+  readonly url: string;
+  readonly user: string;
+  readonly log: readonly string[];
+  /** Replaces all flows; resolves once they run. */
+  deploy(flows: readonly object[]): Promise<void>;
+  /** Resolves with the first line of its log, past or to come, that has this text. */
+  line(text: string): Promise<string>;
+}
+
+/** Installs the pinned Node-RED once; a reason where that fails, said aloud. */
+export async function installNodeRed(): Promise<NodeRedInstall> {
+  const files = ['package.json', 'package-lock.json'];
+  const from = packagePath('test/harness/node-red');
+  const lock = await readFile(join(from, 'package-lock.json'));
+  const mark = createHash('sha256').update(lock).digest('hex');
+  const stamp = join(CACHE, 'lock.sha256');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === mark) {
+    return { kind: 'ready', folder: CACHE };
+  }
+  const fresh = `${CACHE}.${process.pid}`;
+  try {
+    await mkdir(fresh, { recursive: true });
+    for (const file of files) await copyFile(join(from, file), join(fresh, file));
+    const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+    await run('npm', words, { cwd: fresh, timeout: INSTALL_MS_MAX });
+    await writeFile(join(fresh, 'lock.sha256'), mark);
+    await rm(CACHE, { recursive: true, force: true });
+    await rename(fresh, CACHE);
+    return { kind: 'ready', folder: CACHE };
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    const reason = `Node-RED cannot be installed: ${String(error).split('\n')[0]}`;
+    console.warn(`SKIPPED: ${reason}`);
+    return { kind: 'absent', reason };
+  }
+}
+
+/** Packs a package of the project and installs it into a user folder, as the palette manager does. */
+export async function installPacked(folder: string, user: string): Promise<readonly string[]> {
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', user], {
+    cwd: packagePath(folder),
+  });
+  const [{ filename, files }] = JSON.parse(stdout);
+  await writeFile(join(user, 'package.json'), '{"private": true}');
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+  await run('npm', ['install', ...quiet, join(user, filename)], { cwd: user });
+  return files.map(({ path }: { path: string }) => path);
+}
+
+/** Starts Node-RED with packages that `prepare` puts into its user folder. */
+export async function startNodeRed(
+  install: string,
+  prepare: (user: string) => Promise<unknown>,
+): Promise<NodeRed> {
+  const user = await temporaryFolder();
+  await prepare(user);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await writeFile(join(user, 'settings.cjs'), settingsFile(port));
+  const child = spawn(
+    process.execPath,
+    [
+      join(install, 'node_modules/node-red/red.js'),
+      '--userDir',
+      user,
+      '--settings',
+      join(user, 'settings.cjs'),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], cwd: user },
+  );
+  const { log, line } = readLog(child);
+  await line('Started flows');
+
+  return {
+    url,
+    user,
+    log,
+    line,
+    async deploy(flows) {
+      const response = await fetch(`${url}/flows`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'Node-RED-Deployment-Type': 'full' },
+        body: JSON.stringify(flows),
+      });
+      if (!response.ok) throw new Error(`Deploying failed: ${await response.text()}`);
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) {
+        const gone = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGTERM');
+        await gone;
+      }
+      await rm(user, { recursive: true, force: true });
+    },
+  };
+}
+
+function readLog(child: ChildProcess): Pick<NodeRed, 'log' | 'line'> {
+  const log: string[] = [];
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    for (const one of waiting.splice(0)) one();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on('line', (text) => {
+      log.push(text);
+      if (log.length > LOG_LINES_MAX) log.shift();
+      wake();
+    });
+  }
+  child.once('exit', wake);
+  return {
+    log,
+    async line(text) {
+      for (;;) {
+        const found = log.find((one) => one.includes(text));
+        if (found !== undefined) return found;
+        if (child.exitCode !== null) throw new Error(`Node-RED ended:\n${log.join('\n')}`);
+        await new Promise<void>((resolve) => {
+          waiting = [...waiting, resolve];
+        });
+      }
+    },
+  };
+}
+
+function settingsFile(port: number): string {
+  return `module.exports = {
+  flowFile: 'flows.json',
+  credentialSecret: false,
+  uiHost: '127.0.0.1',
+  uiPort: ${port},
+  telemetry: { enabled: false, updateNotification: false },
+  editorTheme: { tours: false, projects: { enabled: false } },
+  logging: { console: { level: 'info', metrics: false, audit: false } },
+};
+`;
+}

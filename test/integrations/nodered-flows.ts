@@ -1,0 +1,141 @@
+/** The broker of one page: where it is, and its name in the paths of the page. */
+export interface PageBroker {
+  readonly name: string;
+  readonly url: string;
+}
+
+/**
+ * A page of flows: `POST /<name>/event`, `/model` and `/control` answer with the message that came out
+ * of the node, and what `ledge in` gives is published on `seen/<name>` and `reported/<name>`.
+ */
+export function page({ name, url }: PageBroker): readonly object[] {
+  const { hostname, port } = new URL(url);
+  const at = (id: string) => `${name}-${id}`;
+  const placed = { z: at('tab'), x: 200, y: 100 };
+  const ledge = { ...placed, broker: at('ledge'), flow: '', device: '', timeout: '5' };
+
+  /** `http in`, then a function, then the node, whose outputs both answer the request. */
+  function served(kind: string, type: string, more: object): object[] {
+    return [
+      {
+        id: at(`${kind}-in`),
+        type: 'http in',
+        ...placed,
+        url: `/${name}/${kind}`,
+        method: 'post',
+        wires: [[at(`${kind}-ask`)]],
+      },
+      {
+        id: at(`${kind}-ask`),
+        type: 'function',
+        ...placed,
+        func: ASK,
+        outputs: 1,
+        wires: [[at(kind)]],
+      },
+      { id: at(kind), type, ...ledge, ...more, wires: [[at('answer')], [at('answer')]] },
+    ];
+  }
+
+  return [
+    { id: at('tab'), type: 'tab', label: name },
+    { id: at('ledge'), type: 'ledge-broker', url, node: 'test' },
+    {
+      id: at('mqtt'),
+      type: 'mqtt-broker',
+      broker: hostname,
+      port,
+      protocolVersion: '4',
+      keepalive: '60',
+      cleansession: true,
+      autoConnect: true,
+    },
+    ...served('event', 'ledge-event', { keep: 'first' }),
+    ...served('all', 'ledge-event', { keep: 'all', timeout: '1' }),
+    ...served('model', 'ledge-model', {}),
+    ...served('control', 'ledge-control', { action: '' }),
+    {
+      id: at('answer'),
+      type: 'function',
+      ...placed,
+      func: ANSWER,
+      outputs: 1,
+      wires: [[at('respond')]],
+    },
+    {
+      id: at('respond'),
+      type: 'http response',
+      ...placed,
+      statusCode: '200',
+      headers: {},
+      wires: [],
+    },
+    {
+      id: at('caught-in'),
+      type: 'http in',
+      ...placed,
+      url: `/${name}/caught`,
+      method: 'post',
+      wires: [[at('caught-ask')]],
+    },
+    {
+      id: at('caught-ask'),
+      type: 'function',
+      ...placed,
+      func: ASK,
+      outputs: 1,
+      wires: [[at('caught')]],
+    },
+    { id: at('caught'), type: 'ledge-event', ...ledge, wires: [[at('answer')], []] },
+    { id: at('catch'), type: 'catch', ...placed, scope: [at('caught')], wires: [[at('answer')]] },
+    { id: at('in'), type: 'ledge-in', ...ledge, wires: [[at('seen')], [at('reported')]] },
+    {
+      id: at('seen'),
+      type: 'function',
+      ...placed,
+      func: tell(`seen/${name}`),
+      outputs: 1,
+      wires: [[at('out')]],
+    },
+    {
+      id: at('reported'),
+      type: 'function',
+      ...placed,
+      func: tell(`reported/${name}`),
+      outputs: 1,
+      wires: [[at('out')]],
+    },
+    {
+      id: at('out'),
+      type: 'mqtt out',
+      ...placed,
+      topic: '',
+      qos: '1',
+      retain: 'false',
+      broker: at('mqtt'),
+      wires: [],
+    },
+  ];
+}
+
+/** The fields of the request's JSON are those of the message; `floats` makes a typed payload. */
+const ASK = `
+const { floats, ...fields } = msg.payload;
+Object.assign(msg, { topic: undefined, payload: undefined }, fields);
+if (floats) msg.payload = new Float32Array(floats);
+return msg;`;
+
+/** The message as JSON, without the request that Node-RED carries in it. */
+const ANSWER = `
+const { req, res, _msgid, ...fields } = msg;
+const data = fields.payload && fields.payload.value && fields.payload.value.data;
+if (data) fields.typed = { kind: data.constructor.name, numbers: Array.from(data) };
+msg.payload = fields;
+delete msg.headers;
+return msg;`;
+
+function tell(topic: string): string {
+  return `
+const { _msgid, ...fields } = msg;
+return { topic: ${JSON.stringify(topic)}, payload: fields };`;
+}

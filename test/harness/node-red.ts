@@ -29,6 +29,9 @@ export interface NodeRed extends AsyncDisposable {
   readonly log: readonly string[];
   /** Replaces all flows; resolves once they run. */
   deploy(flows: readonly object[]): Promise<void>;
+  /** The names of a package's examples, as the import dialog lists them. */
+  examples(name: string): Promise<readonly string[]>;
+  example(name: string, title: string): Promise<readonly object[]>;
   /** Resolves with the first line of its log, past or to come, that has this text. */
   line(text: string): Promise<string>;
 }
@@ -109,6 +112,16 @@ export async function startNodeRed(
         body: JSON.stringify(flows),
       });
       if (!response.ok) throw new Error(`Deploying failed: ${await response.text()}`);
+    },
+    async examples(name) {
+      const response = await fetch(`${url}/library/examples/flows/${name}/`);
+      const listed = (await response.json()) as readonly (string | { readonly fn: string })[];
+      return listed.map((one) => (typeof one === 'string' ? one : one.fn));
+    },
+    async example(name, title) {
+      const path = `${name}/${encodeURIComponent(title)}`;
+      const response = await fetch(`${url}/library/examples/flows/${path}`);
+      return (await response.json()) as readonly object[];
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {

@@ -118,6 +118,14 @@ export function page({ name, url }: PageBroker): readonly object[] {
   ];
 }
 
+/** An example as it is shipped, its broker set as its user would: this URL, and the node "test". */
+export function onNode(example: readonly object[], url: string): readonly object[] {
+  const set = { url, node: 'test' };
+  return example.map((one) =>
+    'type' in one && one.type === 'ledge-broker' ? { ...one, ...set } : one,
+  );
+}
+
 /** The fields of the request's JSON are those of the message; `floats` makes a typed payload. */
 const ASK = `
 const { floats, ...fields } = msg.payload;

@@ -8,7 +8,8 @@ import { type RunningNode, startNode } from '../harness/node.ts';
 import { installNodeRed, installPacked, type NodeRed, startNodeRed } from '../harness/node-red.ts';
 import { type MqttProxy, startProxy } from '../harness/proxy.ts';
 import { hasTool } from '../harness/tools.ts';
-import { page } from './nodered-flows.ts';
+import { openEditor } from './nodered-editor.ts';
+import { onNode, page } from './nodered-flows.ts';
 
 const install = await installNodeRed();
 const why = install.kind === 'ready' ? '' : ` (skipped: ${install.reason})`;
@@ -294,6 +295,29 @@ describe.skipIf(install.kind !== 'ready')(
         expect(gone.error?.code).toBe('timeout');
         outside = await startNode({ flows, args: ['--broker', mosquitto.url] });
         await working('mosquitto');
+      },
+    );
+
+    test.skipIf(!hasTool('chromium'))(
+      'the editor shows palette, help, icons, dropdown and examples (skipped without chromium)',
+      async () => {
+        const examples = await red.examples('node-red-contrib-ledge');
+        expect(examples).toContain('Command a flow');
+        const example = await red.example('node-red-contrib-ledge', 'Command a flow');
+        await red.deploy(onNode(example, node.ready.mqtt));
+        await using editor = await openEditor(red.url);
+        for (const type of ['ledge-in', 'ledge-event', 'ledge-model', 'ledge-control']) {
+          const name = type.replace('-', ' ');
+          expect(await editor.paletteLabel(type)).toBe(name);
+          expect(await editor.help(type)).toContain('<h3>Outputs</h3>');
+          const icon = await fetch(`${red.url}/icons/node-red-contrib-ledge/${type}.svg`);
+          expect(await icon.text()).toContain(`<title>${name}</title>`);
+        }
+        await editor.press('list');
+        expect(await editor.debugged('answer')).toContain('flows');
+        expect(await editor.choose('ledge-control', 'tensor')).toBe('tensor');
+        await editor.picture(process.env.PICTURES_TO);
+        expect(editor.faults).toEqual([]);
       },
     );
   },

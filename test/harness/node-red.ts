@@ -14,7 +14,8 @@ const run = promisify(execFile);
 const INSTALL_MS_MAX = 300_000;
 /** Where it is kept from one run of the tests to the next. */
 const CACHE = packagePath('node_modules/.cache/ledge-node-red');
-const LOG_LINES_MAX = 500;
+/** What its log says at each start, before which a page's paths are not there. */
+const STARTED = 'Started flows';
 
 /** Where Node-RED is installed, or why it is not. */
 export type NodeRedInstall =
@@ -97,8 +98,9 @@ export async function startNodeRed(
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], cwd: user },
   );
-  const { log, line } = readLog(child);
-  await line('Started flows');
+  const { log, line, lines } = readLog(child);
+  let starts = 1;
+  await lines(STARTED, starts);
 
   return {
     url,
@@ -106,12 +108,14 @@ export async function startNodeRed(
     log,
     line,
     async deploy(flows) {
+      starts += 1;
       const response = await fetch(`${url}/flows`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'Node-RED-Deployment-Type': 'full' },
         body: JSON.stringify(flows),
       });
       if (!response.ok) throw new Error(`Deploying failed: ${await response.text()}`);
+      await lines(STARTED, starts);
     },
     async examples(name) {
       const response = await fetch(`${url}/library/examples/flows/${name}/`);
@@ -134,7 +138,12 @@ export async function startNodeRed(
   };
 }
 
-function readLog(child: ChildProcess): Pick<NodeRed, 'log' | 'line'> {
+interface Log extends Pick<NodeRed, 'log' | 'line'> {
+  /** Resolves with all lines that have this text once they are so many. */
+  lines(text: string, count: number): Promise<readonly string[]>;
+}
+
+function readLog(child: ChildProcess): Log {
   const log: string[] = [];
   let waiting: (() => void)[] = [];
   const wake = () => {
@@ -144,24 +153,23 @@ function readLog(child: ChildProcess): Pick<NodeRed, 'log' | 'line'> {
     if (stream === null) continue;
     createInterface({ input: stream }).on('line', (text) => {
       log.push(text);
-      if (log.length > LOG_LINES_MAX) log.shift();
       wake();
     });
   }
   child.once('exit', wake);
-  return {
-    log,
-    async line(text) {
-      for (;;) {
-        const found = log.find((one) => one.includes(text));
-        if (found !== undefined) return found;
-        if (child.exitCode !== null) throw new Error(`Node-RED ended:\n${log.join('\n')}`);
-        await new Promise<void>((resolve) => {
-          waiting = [...waiting, resolve];
-        });
-      }
-    },
-  };
+
+  async function lines(text: string, count: number): Promise<readonly string[]> {
+    for (;;) {
+      const found = log.filter((one) => one.includes(text));
+      if (found.length >= count) return found;
+      if (child.exitCode !== null) throw new Error(`Node-RED ended:\n${log.join('\n')}`);
+      await new Promise<void>((resolve) => {
+        waiting = [...waiting, resolve];
+      });
+    }
+  }
+
+  return { log, lines, line: async (text) => (await lines(text, 1))[0] as string };
 }
 
 function settingsFile(port: number): string {

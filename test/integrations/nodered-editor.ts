@@ -32,7 +32,10 @@ export async function openEditor(url: string): Promise<Editor> {
   page.on('pageerror', (error) => faults.push(String(error)));
   await page.goto(url);
   await page.locator('.red-ui-flow-node').first().waitFor();
-  await page.locator('#red-ui-palette-search input').fill('ledge');
+  await page.locator('#red-ui-palette-search input').pressSequentially('ledge');
+  await page
+    .locator('.red-ui-palette-node[data-palette-type="inject"]')
+    .waitFor({ state: 'hidden' });
 
   const entry = (type: string) => page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`);
   const first = (type: string) => `RED.nodes.filterNodes({ type: '${type}' })[0]`;
@@ -66,6 +69,7 @@ export async function openEditor(url: string): Promise<Editor> {
       await page.evaluate(`RED.view.select({ nodes: [${first('ledge-control')}] })`);
       await page.evaluate(`RED.sidebar.help.show('ledge-control')`);
       const path = folder === undefined ? {} : { path: join(folder, 'node-red.png') };
+      await page.locator('.red-ui-notification').waitFor({ state: 'detached' });
       await page.screenshot(path);
     },
     async [Symbol.asyncDispose]() {

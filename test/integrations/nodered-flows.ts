@@ -2,13 +2,15 @@
 export interface PageBroker {
   readonly name: string;
   readonly url: string;
+  /** Of the user "red". */
+  readonly password?: string;
 }
 
 /**
  * A page of flows: `POST /<name>/event`, `/model` and `/control` answer with the message that came out
  * of the node, and what `ledge in` gives is published on `seen/<name>` and `reported/<name>`.
  */
-export function page({ name, url }: PageBroker): readonly object[] {
+export function page({ name, url, password }: PageBroker): readonly object[] {
   const { hostname, port } = new URL(url);
   const at = (id: string) => `${name}-${id}`;
   const placed = { z: at('tab'), x: 200, y: 100 };
@@ -39,7 +41,13 @@ export function page({ name, url }: PageBroker): readonly object[] {
 
   return [
     { id: at('tab'), type: 'tab', label: name },
-    { id: at('ledge'), type: 'ledge-broker', url, node: 'test' },
+    {
+      id: at('ledge'),
+      type: 'ledge-broker',
+      url,
+      node: 'test',
+      ...(password !== undefined && { credentials: { username: 'red', password } }),
+    },
     {
       id: at('mqtt'),
       type: 'mqtt-broker',

@@ -1,10 +1,12 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../scripts/free-port.ts';
+import { ledge } from '../harness/cli.ts';
 import { tinyFlow, writeFlows } from '../harness/flows.ts';
 import { type Mosquitto, startMosquitto } from '../harness/mosquitto.ts';
 import { connectTest } from '../harness/mqtt.ts';
-import { type RunningNode, startNode } from '../harness/node.ts';
+import { type RunningNode, startNode, temporaryFolder } from '../harness/node.ts';
 import { installNodeRed, installPacked, type NodeRed, startNodeRed } from '../harness/node-red.ts';
 import { type MqttProxy, startProxy } from '../harness/proxy.ts';
 import { hasTool } from '../harness/tools.ts';
@@ -13,6 +15,8 @@ import { onNode, page } from './nodered-flows.ts';
 
 const install = await installNodeRed();
 const why = install.kind === 'ready' ? '' : ` (skipped: ${install.reason})`;
+
+const PASSWORD = 'as long as it takes';
 
 /** What a page answers: the message that came out of the node. */
 interface Answer {
@@ -26,6 +30,7 @@ describe.skipIf(install.kind !== 'ready')(
   `node-red-contrib-ledge in a real Node-RED 4${why}`,
   () => {
     let flows: string;
+    let data: string;
     let port: number;
     let node: RunningNode;
     let proxy: MqttProxy;
@@ -34,7 +39,12 @@ describe.skipIf(install.kind !== 'ready')(
     let red: NodeRed;
     let packed: readonly string[];
 
-    const startOwn = () => startNode({ flows, args: ['--port', String(port)] });
+    const startOwn = () =>
+      startNode({
+        flows,
+        data,
+        args: ['--port', String(port), '--set', 'broker.allowAnonymous=true'],
+      });
 
     beforeAll(async () => {
       flows = await writeFlows({
@@ -58,6 +68,11 @@ describe.skipIf(install.kind !== 'ready')(
         hurried: tinyFlow({ topic: 'hurried/{device}', source: 'deadlineMs: 0.0001' }),
         told: tinyFlow({ topic: 'told/{device}', more: "sink: { topic: 'elsewhere/{device}' }" }),
       });
+      data = await temporaryFolder();
+      const secret = join(data, 'password');
+      await writeFile(secret, PASSWORD);
+      const words = ['user', 'add', 'red', '--password-file', secret, '--data', data];
+      expect(await ledge(words)).toMatchObject({ code: 0 });
       port = await freePort();
       node = await startOwn();
       proxy = await startProxy(port, 'code 0x84');
@@ -70,7 +85,8 @@ describe.skipIf(install.kind !== 'ready')(
         packed = await installPacked('src/integrations/nodered', user);
       });
       await red.deploy([
-        ...page({ name: 'own', url: node.ready.mqtt }),
+        ...page({ name: 'own', url: node.ready.mqtt, password: PASSWORD }),
+        ...page({ name: 'stranger', url: node.ready.mqtt, password: `${PASSWORD}!` }),
         ...page({ name: 'old', url: proxy.url }),
         ...(mosquitto === undefined ? [] : page({ name: 'mosquitto', url: mosquitto.url })),
       ]);
@@ -83,6 +99,7 @@ describe.skipIf(install.kind !== 'ready')(
       await outside?.[Symbol.asyncDispose]();
       await proxy?.remove();
       await mosquitto?.remove();
+      await rm(data, { recursive: true, force: true });
       await rm(flows, { recursive: true, force: true });
     });
 
@@ -131,6 +148,13 @@ describe.skipIf(install.kind !== 'ready')(
         source: { topic: 'in/line-1' },
         timing: { totalMs: expect.any(Number) },
       });
+    });
+
+    test('user and password are those of the broker: wrong ones stay outside', async () => {
+      expect(await red.line('Connection refused: Bad User')).toContain(
+        'ledge-broker:stranger-ledge',
+      );
+      expect((await ask('stranger/event', tiny)).error?.code).toBe('offline');
     });
 
     test('a broker that refuses MQTT 5 is spoken to in 3.1.1', () => {

@@ -5,6 +5,10 @@ const { matches } = require('./topic');
 
 /** A broker that restarts is back within a second or two. */
 const RECONNECT_MS = 1000;
+/** A broker that refuses the credentials will do so again: asking often looks like an attack. */
+const REFUSED_MS = 30_000;
+/** CONNACK codes that refuse who asks: of MQTT 3.1.1, of MQTT 5. */
+const CREDENTIALS_REFUSED = [0x04, 0x05, 0x86, 0x87, 0x8a, 0x8c];
 /** CONNACK codes that say that the broker does not speak this version: of MQTT 3.1.1, of MQTT 5. */
 const VERSION_REFUSED = [0x01, 0x84];
 /** Beside payload and topic, a packet holds properties: some room for them. */
@@ -46,6 +50,8 @@ function openConnection({ url, options = {}, onChange, onProblem }) {
   });
   client.on('error', (error) => {
     if (VERSION_REFUSED.includes(error.code)) refusedVersion = true;
+    const refused = CREDENTIALS_REFUSED.includes(error.code);
+    client.options.reconnectPeriod = refused ? REFUSED_MS : RECONNECT_MS;
     unreachable = typeof error.code === 'string' && error.code !== 'ECONNRESET';
     onProblem(error);
   });
@@ -142,9 +148,13 @@ function openConnection({ url, options = {}, onChange, onProblem }) {
     /** Says good-bye; resolves when the connection has ended. */
     async close() {
       filters.clear();
-      const late = setTimeout(() => client.end(true), CLOSE_MS_MAX);
-      await client.endAsync(!client.connected).catch(() => {});
+      let late;
+      const waited = new Promise((resolve) => {
+        late = setTimeout(resolve, CLOSE_MS_MAX);
+      });
+      await Promise.race([client.endAsync(!client.connected).catch(() => {}), waited]);
       clearTimeout(late);
+      client.stream?.destroy();
     },
   };
 }

@@ -178,6 +178,7 @@ function settingsFile(port: number): string {
   credentialSecret: false,
   uiHost: '127.0.0.1',
   uiPort: ${port},
+  mqttReconnectTime: 1000,
   telemetry: { enabled: false, updateNotification: false },
   editorTheme: { tours: false, projects: { enabled: false } },
   logging: { console: { level: 'info', metrics: false, audit: false } },

@@ -8,7 +8,8 @@ export interface PageBroker {
 
 /**
  * A page of flows: `POST /<name>/event`, `/model` and `/control` answer with the message that came out
- * of the node, and what `ledge in` gives is published on `seen/<name>` and `reported/<name>`.
+ * of the node, and what `ledge in` gives is published on `seen/<name>` and `reported/<name>`, each of
+ * the results that `POST /<name>/all` waits for on `each/<name>`.
  */
 export function page({ name, url, password }: PageBroker): readonly object[] {
   const { hostname, port } = new URL(url);
@@ -17,7 +18,7 @@ export function page({ name, url, password }: PageBroker): readonly object[] {
   const ledge = { ...placed, broker: at('ledge'), flow: '', device: '', timeout: '5' };
 
   /** `http in`, then a function, then the node, whose outputs both answer the request. */
-  function served(kind: string, type: string, more: object): object[] {
+  function served(kind: string, type: string, more: object, out = 'answer'): object[] {
     return [
       {
         id: at(`${kind}-in`),
@@ -35,7 +36,7 @@ export function page({ name, url, password }: PageBroker): readonly object[] {
         outputs: 1,
         wires: [[at(kind)]],
       },
-      { id: at(kind), type, ...ledge, ...more, wires: [[at('answer')], [at('answer')]] },
+      { id: at(kind), type, ...ledge, ...more, wires: [[at(out)], [at(out)]] },
     ];
   }
 
@@ -59,7 +60,23 @@ export function page({ name, url, password }: PageBroker): readonly object[] {
       autoConnect: true,
     },
     ...served('event', 'ledge-event', { keep: 'first' }),
-    ...served('all', 'ledge-event', { keep: 'all', timeout: '1' }),
+    ...served('all', 'ledge-event', { keep: 'all', timeout: '1' }, 'each'),
+    {
+      id: at('each'),
+      type: 'function',
+      ...placed,
+      func: EACH,
+      outputs: 2,
+      wires: [[at('answer')], [at('told')]],
+    },
+    {
+      id: at('told'),
+      type: 'function',
+      ...placed,
+      func: tell(`each/${name}`),
+      outputs: 1,
+      wires: [[at('out')]],
+    },
     ...served('model', 'ledge-model', {}),
     ...served('control', 'ledge-control', { action: '' }),
     {
@@ -149,6 +166,13 @@ if (data) fields.typed = { kind: data.constructor.name, numbers: Array.from(data
 msg.payload = fields;
 delete msg.headers;
 return msg;`;
+
+/** Of several results the first answers the request; all are told. */
+const EACH = `
+const { req, res, ...told } = msg;
+const first = !context.get(msg._msgid);
+context.set(msg._msgid, true);
+return [first ? msg : null, told];`;
 
 function tell(topic: string): string {
   return `

@@ -16,6 +16,7 @@ import { onNode, page } from './nodered-flows.ts';
 const install = await installNodeRed();
 const why = install.kind === 'ready' ? '' : ` (skipped: ${install.reason})`;
 
+const PACKAGE = 'node-red-contrib-ledge';
 const PASSWORD = 'as long as it takes';
 
 /** What a page answers: the message that came out of the node. */
@@ -200,12 +201,16 @@ describe.skipIf(install.kind !== 'ready')(
     });
 
     test('an event of several results gives them all where asked to', async () => {
-      await using client = await connectTest(node.ready.mqtt, ['ledge/test/seconds/+']);
+      await using client = await connectTest(node.ready.mqtt, ['each/own']);
       const floats = Array.from({ length: 12 }, (_, index) => index);
       const first = await ask('own/all', { flow: 'seconds', device: 's', floats });
-      expect(first.payload).toEqual({ value: [0, 1, 2, 3] });
-      await client.count(3);
       expect(first.ledge?.id).toMatch(/\.0$/);
+      const each = await client.count(3);
+      expect(each.map(({ json }) => json.payload)).toEqual([
+        { value: [0, 1, 2, 3] },
+        { value: [4, 5, 6, 7] },
+        { value: [8, 9, 10, 11] },
+      ]);
     });
 
     test.each([
@@ -325,16 +330,16 @@ describe.skipIf(install.kind !== 'ready')(
     test.skipIf(!hasTool('chromium'))(
       'the editor shows palette, help, icons, dropdown and examples (skipped without chromium)',
       async () => {
-        const examples = await red.examples('node-red-contrib-ledge');
-        expect(examples).toContain('Command a flow');
-        const example = await red.example('node-red-contrib-ledge', 'Command a flow');
-        await red.deploy(onNode(example, node.ready.mqtt));
+        const examples = await red.examples(PACKAGE);
+        expect(examples).toHaveLength(4);
+        const pages = await Promise.all(examples.map((title) => red.example(PACKAGE, title)));
+        await red.deploy(pages.flatMap((example) => onNode(example, node.ready.mqtt)));
         await using editor = await openEditor(red.url);
         for (const type of ['ledge-in', 'ledge-event', 'ledge-model', 'ledge-control']) {
           const name = type.replace('-', ' ');
           expect(await editor.paletteLabel(type)).toBe(name);
           expect(await editor.help(type)).toContain('<h3>Outputs</h3>');
-          const icon = await fetch(`${red.url}/icons/node-red-contrib-ledge/${type}.svg`);
+          const icon = await fetch(`${red.url}/icons/${PACKAGE}/${type}.svg`);
           expect(await icon.text()).toContain(`<title>${name}</title>`);
         }
         await editor.press('list');

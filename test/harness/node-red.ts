@@ -59,7 +59,8 @@ export async function installNodeRed(): Promise<NodeRedInstall> {
     return { kind: 'ready', folder: CACHE };
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
-    const reason = `Node-RED cannot be installed: ${String(error).split('\n')[0]}`;
+    const said = /npm error (?!code)(.+)/.exec(String(error))?.[1] ?? String(error).split('\n')[0];
+    const reason = `Node-RED cannot be installed: ${said}`;
     console.warn(`SKIPPED: ${reason}`);
     return { kind: 'absent', reason };
   }

@@ -59,8 +59,9 @@ export async function installNodeRed(): Promise<NodeRedInstall> {
     return { kind: 'ready', folder: CACHE };
   } catch (error) {
     await rm(fresh, { recursive: true, force: true });
-    const said = /npm error (?!code)(.+)/.exec(String(error))?.[1] ?? String(error).split('\n')[0];
-    const reason = `Node-RED cannot be installed: ${said}`;
+    const code = /npm error code (\S+)/.exec(String(error))?.[1];
+    const said = code ?? String(error).split('\n')[0];
+    const reason = `Node-RED cannot be installed: npm ci: ${said}`;
     console.warn(`SKIPPED: ${reason}`);
     return { kind: 'absent', reason };
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EmbeddedBus, openBroker } from '../../../src/bus/broker.ts';
 import { createDeviceNames } from '../../../src/integrations/wyoming/device-names.ts';

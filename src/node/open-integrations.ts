@@ -4,6 +4,7 @@ import type { Teardown } from '../std/teardown.ts';
 import type { NodeConfig } from './config.ts';
 import type { Flows } from './flows.ts';
 import type { Log } from './log.ts';
+import { openNodeHomeAssistant } from './open-home-assistant.ts';
 
 /** What an integration is given of the node. */
 export interface IntegrationParts {
@@ -19,9 +20,6 @@ export interface IntegrationParts {
 }
 
 /** Opens what speaks with other programs, each only where it is configured. */
-export async function openIntegrations(
-  config: NodeConfig,
-  { log }: IntegrationParts,
-): Promise<void> {
-  log.debug('No integration is configured', { node: config.node });
+export async function openIntegrations(config: NodeConfig, parts: IntegrationParts): Promise<void> {
+  await openNodeHomeAssistant(config, parts);
 }

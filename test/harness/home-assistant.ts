@@ -59,10 +59,12 @@ export async function startHomeAssistant(
   const problems: string[] = [];
   const discoveries: string[] = [];
   const waiting = new Set<() => void>();
-  let client = await connect();
+  let client: MqttClient;
+  await open();
 
-  async function connect(): Promise<MqttClient> {
+  async function open(): Promise<void> {
     const opened = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 50 });
+    client = opened;
     const tell = () => {
       for (const look of waiting) look();
     };
@@ -74,7 +76,6 @@ export async function startHomeAssistant(
     opened.on('close', tell);
     opened.on('error', () => undefined);
     await opened.subscribeAsync(`${prefix}/device/+/config`, { qos: 1 });
-    return opened;
   }
 
   function discover(topic: string, text: string): void {
@@ -121,7 +122,9 @@ export async function startHomeAssistant(
     const { state_topic, image_topic, topic } = slot.config as Fields;
     const own = [state_topic, image_topic, topic].flatMap((name) => name ?? []);
     const availability = (slot.discovery.availability ?? []).map(({ topic: name }) => name);
-    client.subscribe([...own, ...availability], { qos: 1 }, () => undefined);
+    // As the real one does: asked for again, so that what is retained comes for the new entity.
+    const topics = Object.fromEntries([...own, ...availability].map((name) => [name, { qos: 1 }]));
+    client.subscribe(Object.assign(topics, { resubscribe: true }) as never, () => undefined);
   }
 
   function hear(topic: string, payload: Buffer, kept: boolean | undefined): void {
@@ -214,7 +217,7 @@ export async function startHomeAssistant(
           waiting.delete(look);
           const now = [...slots.values()].map((slot) => `${slot.id}=${shown(slot).state}`);
           reject(new Error(`Never: ${what}\n${now.join('\n')}\n${problems.join('\n')}`));
-        }, 20_000);
+        }, 10_000);
         function look(): void {
           if (!fact()) return;
           clearTimeout(late);
@@ -239,7 +242,7 @@ export async function startHomeAssistant(
       await client.endAsync();
       slots.clear();
       latest.clear();
-      client = await connect();
+      await open();
       await client.publishAsync(`${prefix}/status`, 'online', { qos: 1 });
     },
     async [Symbol.asyncDispose]() {

@@ -22,9 +22,8 @@ export async function openNodeHomeAssistant(
 }
 
 function viewsOf(flows: Flows, base: string): readonly FlowView[] {
-  const loaded = flows.loaded();
   return flows.list().map(({ name, state }) => {
-    const flow = loaded.get(name);
+    const flow = flows.loaded(name);
     const shape = flow === undefined ? undefined : shapeOf(flow, base);
     return { name, running: state === 'running', shape };
   });

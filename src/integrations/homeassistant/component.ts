@@ -96,11 +96,12 @@ function eventFields(entity: EntityDeclaration, place: ComponentPlace): Fields |
   if (event_types.length === 0 || place.resultTopic === undefined) return undefined;
   const found = `value_json.result.${value}`;
   const known = event_types.map(quoted).join(', ');
+  const fired = `{"event_type": {{ ${found} | to_json }} }`;
   return {
     state_topic: place.resultTopic,
     event_types,
     // Other values render to nothing, which is no event.
-    value_template: `{% if ${found} in [${known}] %}{"event_type": {{ ${found} | to_json }} }{% endif %}`,
+    value_template: `{% if ${found} in [${known}] %}${fired}{% endif %}`,
   };
 }
 

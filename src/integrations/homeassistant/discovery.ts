@@ -2,7 +2,7 @@ import { compileTopicPattern } from '../../bus/topics.ts';
 import { type Component, componentsOf } from './component.ts';
 import { entitiesOf } from './default-entities.ts';
 import type { FlowShape, FlowView } from './flow-view.ts';
-import { identifierOf, ORIGIN, objectIdOf, slug } from './identity.ts';
+import { type Identity, identifierOf, ORIGIN, objectIdOf, slug } from './identity.ts';
 
 /** What every payload of a node has in common. */
 export interface DiscoveryContext {
@@ -26,6 +26,11 @@ export interface Retained {
 /** Where this integration keeps what Home Assistant shows. */
 export function ownTopic(base: string, ...levels: readonly string[]): string {
   return [base, 'bridge', 'homeassistant', ...levels].join('/');
+}
+
+/** The topic of one device's discovery. */
+export function configTopicOf({ prefix }: DiscoveryContext, identity: Identity): string {
+  return `${prefix}/device/${objectIdOf(identity)}/config`;
 }
 
 /** The discovery of the node itself: its figures, a switch for each flow, a button to reload them. */
@@ -58,17 +63,21 @@ export function nodeDiscovery(context: DiscoveryContext, flows: readonly FlowVie
       payload_off: JSON.stringify({ name, enabled: false }),
     };
   }
-  return configOf(context, objectId, {
-    device: {
-      identifiers: [identifierOf({ node })],
-      name: `Ledge ${node}`,
-      manufacturer: 'Ledge',
-      model: 'Ledge node',
-      sw_version: context.version,
+  return configOf(
+    context,
+    { node },
+    {
+      device: {
+        identifiers: [identifierOf({ node })],
+        name: `Ledge ${node}`,
+        manufacturer: 'Ledge',
+        model: 'Ledge node',
+        sw_version: context.version,
+      },
+      availability: [availabilityOf(`${base}/bridge/state`)],
+      components,
     },
-    availability: [availabilityOf(`${base}/bridge/state`)],
-    components,
-  });
+  );
 }
 
 /** The discovery of one sender of a flow; undefined where the flow shows nothing. */
@@ -88,7 +97,7 @@ export function deviceDiscovery(
     eventTopic: compileTopicPattern(shape.events).topicOf(device),
   });
   if (Object.keys(components).length === 0) return undefined;
-  return configOf(context, objectId, {
+  return configOf(context, identity, {
     device: {
       identifiers: [identifierOf(identity)],
       name: `${device} ${name}`,
@@ -111,8 +120,8 @@ interface Parts {
   readonly components: Readonly<Record<string, Component>>;
 }
 
-function configOf(context: DiscoveryContext, objectId: string, parts: Parts): Retained {
-  const { prefix, version, area } = context;
+function configOf(context: DiscoveryContext, identity: Identity, parts: Parts): Retained {
+  const { version, area } = context;
   const body = {
     device: { ...parts.device, ...(area !== undefined && { suggested_area: area }) },
     origin: { name: ORIGIN, sw_version: version },
@@ -121,7 +130,7 @@ function configOf(context: DiscoveryContext, objectId: string, parts: Parts): Re
     qos: 1,
     components: parts.components,
   };
-  return { topic: `${prefix}/device/${objectId}/config`, payload: JSON.stringify(body) };
+  return { topic: configTopicOf(context, identity), payload: JSON.stringify(body) };
 }
 
 /** A topic that says `{"state": "online"}`. */

@@ -1,14 +1,14 @@
 import type { Bus, Subscription } from '../../bus/bus.ts';
 import type { Clock } from '../../std/clock.ts';
 import { entitiesOf } from './default-entities.ts';
-import { type DiscoveryContext, deviceDiscovery, nodeDiscovery, ownTopic } from './discovery.ts';
+import { configTopicOf, type DiscoveryContext, ownTopic } from './discovery.ts';
 import type { FlowShape, FlowView, NodeFigures } from './flow-view.ts';
-import { objectIdOf } from './identity.ts';
 import { createKnownDevices } from './known-devices.ts';
 import { readConfig } from './read-config.ts';
 import { createRetainedTopics, type Wanted } from './retained.ts';
 import { createStates } from './states.ts';
 import { readTemperature } from './temperature.ts';
+import { wantedTopics } from './wanted-topics.ts';
 import { createResultWatch, type SeenResult } from './watch-results.ts';
 
 /** After a subscription, the time in which a broker sends what it keeps; later ones count as well. */
@@ -77,8 +77,6 @@ export async function openHomeAssistant(
 
   const settled = () => swept && !closed && bus.state === 'online';
   const stateTopic = (flow: string, device: string) => ownTopic(base, 'state', flow, device);
-  const configTopic = (flow: string, device: string) =>
-    `${prefix}/device/${objectIdOf({ node, flow, device })}/config`;
 
   /** Told once of each thing, however often it happens. */
   function warnOnce(key: string, message: string, fields: Readonly<Record<string, unknown>>): void {
@@ -88,28 +86,8 @@ export async function openHomeAssistant(
   }
 
   function wanted(): Wanted {
-    const all = new Map<string, { readonly payload: string } | 'any'>();
-    if (!config.discovery) return all;
-    const add = ({ topic, payload }: { topic: string; payload: string }) =>
-      all.set(topic, { payload });
-    add(nodeDiscovery(context, flows));
-    for (const { name, running } of flows) {
-      const payload = JSON.stringify({ state: running ? 'online' : 'offline' });
-      add({ topic: ownTopic(base, 'availability', name), payload });
-    }
-    all.set(ownTopic(base, 'diagnostics'), anyOr(diagnostics));
-    const shapes = new Map(flows.map(({ name, shape }) => [name, shape]));
-    for (const { flow, device } of known) {
-      const shape = shapes.get(flow);
-      const discovery = shape && deviceDiscovery(context, { name: flow, shape }, device);
-      // A file that is refused is being worked on: what was shown of it stays.
-      if (shape === undefined) all.set(configTopic(flow, device), 'any');
-      else if (discovery === undefined) continue;
-      else add(discovery);
-      const topic = stateTopic(flow, device);
-      all.set(topic, anyOr(states.last(topic)));
-    }
-    return all;
+    if (!config.discovery) return new Map();
+    return wantedTopics(context, { flows, known, diagnostics, last: states.last });
   }
 
   function refresh(how: 'changes' | 'again' = 'changes'): void {
@@ -168,7 +146,7 @@ export async function openHomeAssistant(
     if (!retained.has(topic)) return;
     retained.gone(topic);
     for (const { flow, device } of known) {
-      if (configTopic(flow, device) !== topic) continue;
+      if (configTopicOf(context, { node, flow, device }) !== topic) continue;
       known.forget(flow, device);
       states.forget(stateTopic(flow, device));
     }
@@ -250,22 +228,18 @@ export async function openHomeAssistant(
   if (bus.state === 'online') sweepSoon();
   await last;
 
-  return {
-    async [Symbol.asyncDispose]() {
-      if (closed) return;
-      closed = true;
-      stopState();
-      stopDiagnostics();
-      cancelSweep?.();
-      cancelBirth?.();
-      states.close();
-      await last;
-      await unsubscribe();
-      await watch.close();
-    },
-  };
-}
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    stopState();
+    stopDiagnostics();
+    cancelSweep?.();
+    cancelBirth?.();
+    states.close();
+    await last;
+    await unsubscribe();
+    await watch.close();
+  }
 
-function anyOr(payload: string | undefined): { readonly payload: string } | 'any' {
-  return payload === undefined ? 'any' : { payload };
+  return { [Symbol.asyncDispose]: close };
 }

@@ -1,4 +1,5 @@
 import { z } from '../std/schema.ts';
+import { entityField } from './entity.ts';
 
 /** A flow has at most this many steps: the longest real chain (a denoiser) has about twenty. */
 export const STEPS_MAX = 64;
@@ -119,6 +120,7 @@ export const flowSchema = z.strictObject({
     .max(STEPS_MAX)
     .describe('What is done with each event, in order.'),
   sink: sinkSchema.prefault({}).describe('Where the results go.'),
+  entity: entityField,
   tests: z.array(testSchema).default([]).describe('Events and the results they must give.'),
 });
 

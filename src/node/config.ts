@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
+import { homeAssistantField } from './config-homeassistant.ts';
 import { journalField } from './config-journal.ts';
 import { uplinkField } from './config-uplink.ts';
 import { wyomingField } from './config-wyoming.ts';
@@ -59,6 +60,7 @@ export const configSchema = z.strictObject({
   journal: journalField,
   uplink: uplinkField,
   wyoming: wyomingField,
+  homeassistant: homeAssistantField,
   health: z
     .strictObject({
       intervalSeconds: z.number().min(0.1).max(3600).default(30).describe('Pace of bridge/health.'),

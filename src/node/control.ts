@@ -17,6 +17,7 @@ const transaction = z.union([z.string().max(256), z.number()]).optional();
 const nothing = z.object({ transaction });
 const oneFlow = z.object({ transaction, name: z.string() });
 const flowOrAll = z.object({ transaction, name: z.string().optional() });
+const flowAndState = z.object({ transaction, name: z.string(), enabled: z.boolean() });
 const flowAndDevice = z.object({ transaction, name: z.string(), device: z.string().optional() });
 
 /** The node's own topics: state, info, health, flows, devices, events, logging, requests. */
@@ -130,6 +131,12 @@ function requestsOf({ flows, status, ledger }: ControlOptions): ReadonlyMap<stri
     ['ledger', (payload) => nothing.parse(payload) && ledger.report()],
     ['flow/enable', named(oneFlow, ({ name }) => flows.enable(name))],
     ['flow/disable', named(oneFlow, ({ name }) => flows.disable(name))],
+    [
+      'flow/set',
+      named(flowAndState, ({ name, enabled }) =>
+        enabled ? flows.enable(name) : flows.disable(name),
+      ),
+    ],
     ['flow/reload', named(flowOrAll, ({ name }) => flows.reload(name))],
     [
       'flow/relearn',

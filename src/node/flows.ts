@@ -64,6 +64,8 @@ export interface FlowsOptions {
 export interface Flows extends AsyncDisposable {
   list(): readonly FlowStatus[];
   runners(): readonly FlowRunner[];
+  /** What was read of a flow, running or not. */
+  loaded(name: string): LoadedFlow | undefined;
   /** Counts of every flow that ran since the node started, by name. */
   counts(): ReadonlyMap<string, Readonly<WireCounts>>;
   /**
@@ -333,6 +335,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   return {
     list: () => [...slots.values()].map((slot) => statusOf(slot, runnerContext.base)),
     runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
+    loaded: (name) => slots.get(name)?.loaded,
     counts: () => counts,
     begin,
     enable: (name) => inTurn(() => enable(slotOf(name))),

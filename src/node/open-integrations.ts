@@ -5,6 +5,7 @@ import type { Teardown } from '../std/teardown.ts';
 import type { NodeConfig } from './config.ts';
 import type { Flows } from './flows.ts';
 import type { Log } from './log.ts';
+import { openNodeHomeAssistant } from './open-home-assistant.ts';
 
 /** What an integration is given of the node. */
 export interface IntegrationParts {
@@ -22,6 +23,7 @@ export interface IntegrationParts {
 /** Opens what speaks with other programs, each only where it is configured. */
 export async function openIntegrations(config: NodeConfig, parts: IntegrationParts): Promise<void> {
   const { flows, teardown } = parts;
+  await openNodeHomeAssistant(config, parts);
   if (config.wyoming !== undefined) {
     const flowOf = (name: string) => runningFlow(flows, name);
     const server = await openWyoming(config.wyoming, { ...parts, flowOf });

@@ -78,11 +78,12 @@ export function createFlowIntake(options: FlowIntakeOptions): FlowIntake {
       // The flow takes other topics by now; what it took over before is still its own.
       const message = messageOfRecord(record, Date.now());
       const event = toEvent(message, device ?? '', { deadlineMs, replayOf: record });
-      counts.replayed += 1;
-      count += 1;
       const second = isSecond(record);
       rememberOld(record);
       const verdict = second ? 'second' : await trial.admit(`${flow} ${event.id}`);
+      if (stopped) return;
+      counts.replayed += 1;
+      count += 1;
       await new Promise<void>((resolve) => {
         const settle = () => trial.settled(`${flow} ${event.id}`);
         const delivery: Delivery = { message, accept: resolve, settle };

@@ -12,6 +12,8 @@ const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 test('every JSON value comes back as it went', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => {
+      // The library gives this key another name, so that no object inherits from a message.
+      fc.pre(!JSON.stringify(value).includes('"__proto__"'));
       // JSON has no -0, and MessagePack's integers have none either.
       const plain: unknown = JSON.parse(JSON.stringify(value));
       expect(decodeMsgpack(encodeMsgpack(plain))).toEqual(plain);

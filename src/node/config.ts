@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
 import { journalField } from './config-journal.ts';
+import { microphonesField } from './config-microphones.ts';
 import { uplinkField } from './config-uplink.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
@@ -57,6 +58,7 @@ export const configSchema = z.strictObject({
     .describe('Where and how models run.'),
   journal: journalField,
   uplink: uplinkField,
+  microphones: microphonesField,
   health: z
     .strictObject({
       intervalSeconds: z.number().min(0.1).max(3600).default(30).describe('Pace of bridge/health.'),

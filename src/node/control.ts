@@ -25,6 +25,8 @@ export interface Control {
   log(line: LogLine): void;
   /** Publishes an event on bridge/event, and the flow list soon after. */
   changed(kind: string, name: string): void;
+  /** Publishes bridge/devices soon. */
+  devicesChanged(): void;
   /** Says offline and takes no further request. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   const { bus, base, flows, status, clock, log } = options;
   const requests = requestsOf(options);
   let cancelFlows: (() => void) | undefined;
+  let cancelDevices: (() => void) | undefined;
   let closed = false;
 
   async function publish(topic: string, body: object, retain: boolean): Promise<void> {
@@ -73,9 +76,11 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     await publishHealth();
   }
 
+  const publishDevices = () => publish('devices', status.devices(), true);
+
   async function publishHealth(): Promise<void> {
     await publish('health', status.health(), true);
-    await publish('devices', status.devices(), true);
+    await publishDevices();
   }
 
   function receive(delivery: Delivery): void {
@@ -109,10 +114,18 @@ export async function openControl(options: ControlOptions): Promise<Control> {
         void publishFlows();
       });
     },
+    devicesChanged() {
+      if (closed) return;
+      cancelDevices ??= clock.after(GATHER_MS, () => {
+        cancelDevices = undefined;
+        void publishDevices();
+      });
+    },
     async close() {
       if (closed) return;
       closed = true;
       cancelFlows?.();
+      cancelDevices?.();
       stopHealth();
       stopState();
       await subscription.close();

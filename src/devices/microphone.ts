@@ -1,4 +1,4 @@
-import { record } from 'node-record-lpcm16';
+import lpcm16 from 'node-record-lpcm16';
 import { LedgeError } from '../std/error.ts';
 
 /** The programs that record, by their names on the PATH. */
@@ -94,7 +94,7 @@ export function openMicrophone(
 
 function start({ program, input }: MicrophoneInput) {
   try {
-    return record({
+    return lpcm16.record({
       recorder: program,
       sampleRate: MICROPHONE_RATE_HZ,
       channels: 1,

@@ -9,5 +9,8 @@ declare module 'node-record-lpcm16' {
     readonly device?: string;
   }
 
-  export function record(options: RecordOptions): { readonly process: ChildProcess };
+  const library: {
+    record(options: RecordOptions): { readonly process: ChildProcess };
+  };
+  export = library;
 }

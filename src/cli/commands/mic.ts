@@ -10,6 +10,7 @@ import {
 import { listMicrophoneInputs } from '../../devices/microphone-inputs.ts';
 import { encodeWav } from '../../signal/wav.ts';
 import { LedgeError } from '../../std/error.ts';
+import { chooseAudioDriver } from '../audio-driver.ts';
 import type { Arguments, Command, Terminal } from '../command.ts';
 import { formatTable } from '../table.ts';
 
@@ -46,6 +47,7 @@ export const mic: Command = {
     'ledge mic record kitchen.wav --seconds 10 --program sox --input pulse:room.monitor',
   ],
   async run(args, terminal) {
+    chooseAudioDriver();
     const [action, file] = args.positionals;
     if (action === 'list') return list(args, terminal);
     const asked = askedOf(args);

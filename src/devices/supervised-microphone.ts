@@ -7,6 +7,8 @@ const BACK_OFF_MS_MIN = 500;
 const BACK_OFF_MS_MAX = 30_000;
 /** A recorder that was heard for so long is well: the next wait is a short one again. */
 const WELL_MS = 10_000;
+/** A busy board starts a program and opens its sound card within this. */
+const START_MS_MAX = 5_000;
 /** After a stall of our own the timer fires before the pipe is read: time to read it. */
 const READ_MS = 250;
 /** Reasons go into a retained topic. */
@@ -66,15 +68,15 @@ export function superviseMicrophone(options: SupervisedOptions): SupervisedMicro
     options.changed(status);
   }
 
-  function watch(): void {
+  function watch(limitMs: number): void {
     cancel();
-    cancel = clock.after(silentMsMax, () => {
-      cancel = clock.after(READ_MS, () => fail(`${program} is silent for ${silentMsMax} ms`));
+    cancel = clock.after(limitMs, () => {
+      cancel = clock.after(READ_MS, () => fail(`${program} is silent for ${limitMs} ms`));
     });
   }
 
   function sound(bytes: Uint8Array): void {
-    watch();
+    watch(silentMsMax);
     if (status.state === 'starting') {
       heardSince = clock.now();
       tell('recording');
@@ -83,7 +85,7 @@ export function superviseMicrophone(options: SupervisedOptions): SupervisedMicro
   }
 
   function start(): void {
-    watch();
+    watch(Math.max(silentMsMax, START_MS_MAX));
     try {
       recorder = openMicrophone(options, { sound, ended: fail });
     } catch (error) {

@@ -30,7 +30,9 @@ const microphone = z
       .min(500)
       .max(600_000)
       .default(5_000)
-      .describe('A recorder that gives no byte for so long is killed and started again.'),
+      .describe(
+        'A recorder that gives no byte for so long is killed and started again; as it starts it has at least 5 s.',
+      ),
   })
   .superRefine(({ program, input }, context) => {
     if (program !== 'rec' || input === undefined) return;

@@ -24,7 +24,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   stages: ['flow', 'infer', 'signal', 'image', 'text', 'tensor', 'std'],
   bus: ['store', 'std'],
   devices: ['bus', 'std'],
-  integrations: ['bus', 'std'],
+  integrations: ['bus', 'signal', 'std'],
   web: ['node', 'std'],
   node: [
     'web',

@@ -27,7 +27,7 @@ const HELP = `npm run -s bench -- [--json] [--only ${Object.keys(SECTIONS).join(
   --only a,b     these sections
   --quick        fewer and shorter measurements: for a look, not for figures
   --write        puts the table into docs/benchmarks.md
-  --nodered DIR  where Node-RED is installed; default .bench/nodered
+  --nodered DIR  where Node-RED is installed; default: where the tests keep theirs
   --trixie DIR   root of a Debian trixie with the Python peer; default .bench/trixie
 `;
 
@@ -41,7 +41,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
-    nodered: { type: 'string', default: join(ROOT, '.bench/nodered') },
+    nodered: { type: 'string', default: join(ROOT, 'node_modules/.cache/ledge-node-red') },
     trixie: { type: 'string', default: join(ROOT, '.bench/trixie') },
     help: { type: 'boolean', default: false },
   },

@@ -12,7 +12,7 @@ import { type Peer, peerOf } from './access/peer.ts';
 import type { DoorClient } from './access/visitor.ts';
 import { boundBacklog } from './backlog.ts';
 import type { Bus, BusState } from './bus.ts';
-import { type PublishWay, receivePublish } from './client-publish.ts';
+import { type BrokerClient, type PublishWay, receivePublish } from './client-publish.ts';
 import { createConnections } from './connections.ts';
 import { drain } from './drain.ts';
 import { type Entrances, openEntrances, type TlsEntrance } from './entrances.ts';
@@ -28,6 +28,7 @@ import { grantedQos, messageOf } from './packet.ts';
 import type { SessionClient } from './persistence/session.ts';
 import { SESSION_LIMITS, type SessionLimits } from './persistence/session-limits.ts';
 import { openSessions, type SessionCounts, type Sessions } from './persistence/sessions.ts';
+import { createReadAhead } from './read-ahead.ts';
 import { retainedFor } from './retained.ts';
 import { createRouter } from './router.ts';
 import { checkFilter, TOPIC_BYTES_MAX } from './topics.ts';
@@ -45,8 +46,6 @@ const PACKET_OVERHEAD_BYTES_MAX = 2 * TOPIC_BYTES_MAX;
 const DRAIN_MS_MAX = 1_000;
 /** And how long for them to read that the broker shuts down. */
 const FAREWELL_MS_MAX = 250;
-/** A dead device is noticed within one and a half of these; a client of MQTT 5 is told. */
-const KEEP_ALIVE_SECONDS_MAX = 60;
 
 /** How the node's own broker is opened. */
 export interface BrokerOptions {
@@ -245,7 +244,8 @@ async function openAedes(options: BrokerOptions, intake: Intake): Promise<Opened
     mayReceive: (client, topic) => door.mayReceive(client as DoorClient & SessionClient, topic),
   });
   let held = false;
-  const way: PublishWay = { sessions, intake, door, turns: createIntake(), held: () => held };
+  const order = { turns: createIntake(), reading: createReadAhead() };
+  const way: PublishWay = { sessions, intake, door, ...order, held: () => held };
   const { expirySecondsMax, sessionsMax } = { ...SESSION_LIMITS, ...options.sessions };
   const aedes = await Aedes.createBroker({
     mq: router,
@@ -294,7 +294,7 @@ function gateLimits(limits: BrokerLimits, packetBytesMax: number): GateLimits {
   return {
     packetBytesMax,
     receiveMaximum: limits.inflightMax,
-    keepAliveSecondsMax: KEEP_ALIVE_SECONDS_MAX,
+    keepAliveSecondsMax: limits.keepAliveSecondsMax,
     handshakeMsMax: limits.connectTimeoutMs,
     subscriptionsMax: limits.subscriptionsMax,
   };
@@ -362,8 +362,8 @@ function closedError(action: 'publish' | 'subscribe', what: string): LedgeError 
 }
 
 /** The library's types leave out what the door and the sessions read of a client. */
-function asDoorClient(client: Client): DoorClient & SessionClient {
-  return client as unknown as DoorClient & SessionClient;
+function asDoorClient(client: Client): BrokerClient {
+  return client as unknown as BrokerClient;
 }
 
 function nameOf(client: object): string {

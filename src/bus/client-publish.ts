@@ -5,12 +5,16 @@ import type { Intake } from './intake.ts';
 import type { PublishFields } from './packet.ts';
 import type { SessionClient } from './persistence/session.ts';
 import type { Sessions } from './persistence/sessions.ts';
+import type { ReadAhead, ReadingClient } from './read-ahead.ts';
 import { topicProblem } from './topics.ts';
+
+/** The library's client, as the parts of the broker look at it. */
+export type BrokerClient = DoorClient & SessionClient & ReadingClient;
 
 /** A message that the broker's library asks about. */
 export interface FromClient {
   /** null: the will of a client of an earlier life of the broker. */
-  readonly client: (DoorClient & SessionClient) | null;
+  readonly client: BrokerClient | null;
   readonly packet: PublishFields & AskedPublish;
   readonly done: (error?: Error | null) => void;
 }
@@ -20,6 +24,7 @@ export interface PublishWay {
   readonly door: Door;
   readonly intake: Intake;
   readonly sessions: Sessions;
+  readonly reading: ReadAhead;
   /** Keeps each client's messages in order while some of them wait for the disk. */
   readonly turns: Pick<Intake, 'hold'>;
   /** Whether the node takes no more: what comes now stays with its publisher, unanswered. */
@@ -53,12 +58,15 @@ export function receivePublish(way: PublishWay, from: FromClient): void {
 
 /**
  * Gives a client's message to the node first, then to the sessions. The broker acknowledges and routes
- * it when `done` is called, and reads on from that client only then: this is what holds a publisher
- * back.
+ * it when `done` is called, and reads on from that client only then, or somewhat ahead of it: this is
+ * what holds a publisher back.
  */
-function giveToNode(way: PublishWay, from: FromClient): void {
-  const { intake, sessions } = way;
-  const { client, packet, done } = from;
+function giveToNode(way: PublishWay, given: FromClient): void {
+  const { intake, sessions, reading } = way;
+  const { client, packet } = given;
+  const bytes = packet.payload.length;
+  const done = client === null ? given.done : reading.waiting(client, bytes, given.done);
+  const from = { client, packet, done };
   const wrong = packet.topic.startsWith('$SYS/') ? 'it is reserved' : topicProblem(packet.topic);
   if (wrong !== undefined) {
     done(new Error(`topic ${JSON.stringify(packet.topic.slice(0, 200))} is refused: ${wrong}`));

@@ -19,6 +19,7 @@ const limitsSchema = z.strictObject({
   connectionsPerAddressMax: limit(LIMIT_NOTES.connectionsPerAddressMax),
   connectTimeoutMs: limit(LIMIT_NOTES.connectTimeoutMs),
   handshakeTimeoutMs: limit(LIMIT_NOTES.handshakeTimeoutMs),
+  keepAliveSecondsMax: limit(LIMIT_NOTES.keepAliveSecondsMax),
   subscriptionsMax: limit(LIMIT_NOTES.subscriptionsMax),
   topicLevelsMax: limit(LIMIT_NOTES.topicLevelsMax),
   topicBytesMax: limit(LIMIT_NOTES.topicBytesMax),

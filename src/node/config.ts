@@ -4,6 +4,7 @@ import { brokerField, httpField } from './config-broker.ts';
 import { journalField } from './config-journal.ts';
 import { microphonesField } from './config-microphones.ts';
 import { uplinkField } from './config-uplink.ts';
+import { wyomingField } from './config-wyoming.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
 export const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/;
@@ -59,6 +60,7 @@ export const configSchema = z.strictObject({
   journal: journalField,
   uplink: uplinkField,
   microphones: microphonesField,
+  wyoming: wyomingField,
   health: z
     .strictObject({
       intervalSeconds: z.number().min(0.1).max(3600).default(30).describe('Pace of bridge/health.'),

@@ -83,17 +83,9 @@ export async function openNode(
     await bus.start();
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
-    await openIntegrations(config, {
-      bus,
-      base,
-      version,
-      flows,
-      clock: systemClock,
-      log,
-      teardown,
-    });
-    const heard = { bus, status, control: topics, clock: systemClock, log, teardown };
-    openMicrophones(config, heard);
+    const shared = { bus, clock: systemClock, log, teardown };
+    await openIntegrations(config, { ...shared, base, version, flows });
+    openMicrophones(config, { ...shared, status, control: topics });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
     // The first step of a stop: an event that comes from now on would find no flow.

@@ -1,4 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
+import { openWyoming } from '../integrations/wyoming/server.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Teardown } from '../std/teardown.ts';
 import type { NodeConfig } from './config.ts';
@@ -19,9 +20,17 @@ export interface IntegrationParts {
 }
 
 /** Opens what speaks with other programs, each only where it is configured. */
-export async function openIntegrations(
-  config: NodeConfig,
-  { log }: IntegrationParts,
-): Promise<void> {
-  log.debug('No integration is configured', { node: config.node });
+export async function openIntegrations(config: NodeConfig, parts: IntegrationParts): Promise<void> {
+  const { flows, teardown } = parts;
+  if (config.wyoming !== undefined) {
+    const flowOf = (name: string) => runningFlow(flows, name);
+    const server = await openWyoming(config.wyoming, { ...parts, flowOf });
+    teardown.add('the Wyoming server', () => server[Symbol.asyncDispose]());
+  }
+}
+
+/** What the results of a flow that runs are called. */
+function runningFlow(flows: Flows, name: string) {
+  const runner = flows.runners().find(({ loaded }) => loaded.parts.name === name);
+  return runner && { labels: runner.loaded.parts.output.labels };
 }

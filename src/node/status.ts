@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Bus } from '../bus/bus.ts';
+import type { EmbeddedBus } from '../bus/broker.ts';
+import type { ExternalBus } from '../bus/client.ts';
 import type { Board } from '../devices/board.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
@@ -25,7 +26,7 @@ export interface Status {
 export interface StatusOptions {
   readonly node: string;
   readonly version: string;
-  readonly bus: Bus;
+  readonly bus: EmbeddedBus | ExternalBus;
   readonly board: Board;
   readonly pool: { stats(): object; readonly memoryBytes: number; readonly memoryBytesMax: number };
   readonly flows: Flows;
@@ -82,7 +83,10 @@ export function createStatus(options: StatusOptions): Status {
     health: () => ({
       ts: Date.now(),
       uptimeSeconds: Math.round((Date.now() - startedAt) / 1e3),
-      broker: { kind: bus.kind, state: bus.state },
+      broker: {
+        ...{ kind: bus.kind, state: bus.state },
+        ...(bus.kind === 'embedded' && { sessions: bus.sessions }),
+      },
       store: storeHealth(store, journal),
       cpuShare: cpuShare(),
       memory: {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { LedgeError } from '../std/error.ts';
 import { roomProblem } from './disk-room.ts';
+import { cutLogs } from './log-tail.ts';
 import type { Quarantined } from './store.ts';
 import { damagedTables } from './table-check.ts';
 
@@ -104,6 +105,7 @@ async function attempt(folder: string, quarantined: Quarantined[]): Promise<Leve
     throw damage('the file CURRENT is missing');
   }
   const kept = await keepLogs(folder, files);
+  const cut = await cutLogs(kept);
   const level: Level = new ClassicLevel(folder, {
     keyEncoding: 'utf8',
     valueEncoding: 'view',
@@ -117,7 +119,7 @@ async function attempt(folder: string, quarantined: Quarantined[]): Promise<Leve
     await rm(kept, { recursive: true, force: true });
     throw error;
   }
-  const reason = await leftOut(folder);
+  const reason = (await leftOut(folder)) ?? cut;
   if (reason === undefined) await rm(kept, { recursive: true, force: true });
   else {
     const path = await freePath(folder);

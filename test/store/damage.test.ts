@@ -141,6 +141,8 @@ describe('a store whose files are damaged', () => {
     await truncate(log!, (await readFile(log!)).length - 5);
     await using store = await openStore({ folder });
     expect(await soundEntries(store)).toBeGreaterThanOrEqual(ENTRIES - 10);
+    expect(store.quarantined).toHaveLength(1);
+    expect(store.quarantined[0]?.reason).toMatch(/^\d+\.log ends within a record, of which it has/);
   });
 
   test('is set aside whole where nothing of it can be read', async () => {

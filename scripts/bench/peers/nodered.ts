@@ -13,7 +13,7 @@ export async function startNodeRed(
 ): Promise<PeerStart> {
   const entry = join(folder, 'node_modules/node-red/red.js');
   if (!existsSync(entry)) {
-    const how = 'npm i --prefix .bench/nodered node-red@4.1.8, or --nodered DIR';
+    const how = 'npx vitest run test/integrations/nodered.test.ts, or --nodered DIR';
     return { kind: 'absent', reason: `no Node-RED in ${folder} (${how})` };
   }
   const manifest = readFileSync(join(folder, 'node_modules/node-red/package.json'), 'utf8');

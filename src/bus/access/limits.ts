@@ -3,6 +3,7 @@ export interface BrokerLimits {
   readonly connectionsPerAddressMax: number;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
+  readonly keepAliveSecondsMax: number;
   readonly subscriptionsMax: number;
   readonly topicLevelsMax: number;
   readonly topicBytesMax: number;
@@ -39,6 +40,14 @@ export const LIMIT_NOTES = {
     from: 50,
     to: 300_000,
     why: 'For a TLS handshake, or the head of an HTTP request: a slow device needs seconds.',
+  },
+  keepAliveSecondsMax: {
+    value: 60,
+    from: 1,
+    to: 65_535,
+    why:
+      'A client of MQTT 5 that asks for a longer keep alive is told this one: a dead device is ' +
+      'noticed within one and a half of these.',
   },
   subscriptionsMax: {
     value: 4_096,
@@ -79,6 +88,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   connectionsPerAddressMax: LIMIT_NOTES.connectionsPerAddressMax.value,
   connectTimeoutMs: LIMIT_NOTES.connectTimeoutMs.value,
   handshakeTimeoutMs: LIMIT_NOTES.handshakeTimeoutMs.value,
+  keepAliveSecondsMax: LIMIT_NOTES.keepAliveSecondsMax.value,
   subscriptionsMax: LIMIT_NOTES.subscriptionsMax.value,
   topicLevelsMax: LIMIT_NOTES.topicLevelsMax.value,
   topicBytesMax: LIMIT_NOTES.topicBytesMax.value,

@@ -137,7 +137,10 @@ export function createGate(client: InnerClient, limits: GateLimits): Gate {
     const done = () => {
       if (phase !== 'subscribing') return;
       takeEarly();
-      if (isOpen()) client.resume();
+      if (!isOpen()) return;
+      // What ended while it was paused was not counted.
+      client._parsingBatch = 0;
+      client.resume();
     };
     subscribeEach(client, { packet, subscriptionsMax: limits.subscriptionsMax, done });
     // [MQTT-3.1.2-22] The library sees nothing of it.

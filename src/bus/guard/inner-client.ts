@@ -51,6 +51,8 @@ export interface InnerClient {
   deliver0: (packet: OutboundPacket, done: Done) => void;
   deliverQoS: (packet: OutboundPacket, done: Done) => void;
   waitForDrain(done: Done): void;
+  /** Packets whose end is waited for before more is read. */
+  _parsingBatch: number;
   /** Reads no further from the connection, until `resume`. */
   pause(): void;
   resume(): void;

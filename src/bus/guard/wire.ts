@@ -38,9 +38,7 @@ export function createWire(version: 4 | 5, { packetBytesMax, aliasesMax }: Clien
     const subscriptionIds = identifiersOf(properties?.subscriptionIdentifier);
     const expirySeconds = expiryOf(packet);
     const v5 = version === 5 ? { properties, expirySeconds, subscriptionIds, alias } : undefined;
-    const head = encodePublish({
-      ...{ topic, payload, qos: 0, retain, dup: false, messageId: 0, v5 },
-    });
+    const head = encodePublish({ topic, payload, qos: 0, retain, dup: false, messageId: 0, v5 });
     const bytes = head.length + payload.length;
     if (packetBytesMax !== undefined && bytes > packetBytesMax) return undefined;
     if (fresh !== undefined) aliases.set(packet.topic, fresh);

@@ -50,6 +50,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'infer',
     'models',
     'onnx',
+    'signal',
     'store',
     'tensor',
     'std',

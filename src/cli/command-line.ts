@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import('./commands/replay.ts')).replay,
   user: async () => (await import('./commands/user.ts')).user,
   ledger: async () => (await import('./commands/ledger.ts')).ledger,
+  mic: async () => (await import('./commands/mic.ts')).mic,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   bench: async () => (await import('./commands/bench.ts')).bench,
 };

@@ -3,6 +3,7 @@ import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
 import { homeAssistantField } from './config-homeassistant.ts';
 import { journalField } from './config-journal.ts';
+import { microphonesField } from './config-microphones.ts';
 import { uplinkField } from './config-uplink.ts';
 import { wyomingField } from './config-wyoming.ts';
 
@@ -59,6 +60,7 @@ export const configSchema = z.strictObject({
     .describe('Where and how models run.'),
   journal: journalField,
   uplink: uplinkField,
+  microphones: microphonesField,
   wyoming: wyomingField,
   homeassistant: homeAssistantField,
   health: z

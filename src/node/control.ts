@@ -26,6 +26,8 @@ export interface Control {
   log(line: LogLine): void;
   /** Publishes an event on bridge/event, and the flow list soon after. */
   changed(kind: string, name: string): void;
+  /** Publishes bridge/devices soon. */
+  devicesChanged(): void;
   /** Says offline and takes no further request. */
   close(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   const { bus, base, flows, status, clock, log } = options;
   const requests = requestsOf(options);
   let cancelFlows: (() => void) | undefined;
+  let cancelDevices: (() => void) | undefined;
   let closed = false;
 
   async function publish(topic: string, body: object, retain: boolean): Promise<void> {
@@ -74,9 +77,11 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     await publishHealth();
   }
 
+  const publishDevices = () => publish('devices', status.devices(), true);
+
   async function publishHealth(): Promise<void> {
     await publish('health', status.health(), true);
-    await publish('devices', status.devices(), true);
+    await publishDevices();
   }
 
   function receive(delivery: Delivery): void {
@@ -110,10 +115,18 @@ export async function openControl(options: ControlOptions): Promise<Control> {
         void publishFlows();
       });
     },
+    devicesChanged() {
+      if (closed) return;
+      cancelDevices ??= clock.after(GATHER_MS, () => {
+        cancelDevices = undefined;
+        void publishDevices();
+      });
+    },
     async close() {
       if (closed) return;
       closed = true;
       cancelFlows?.();
+      cancelDevices?.();
       stopHealth();
       stopState();
       await subscription.close();

@@ -21,6 +21,7 @@ import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
 import { openBus } from './open-bus.ts';
 import { openIntegrations } from './open-integrations.ts';
+import { openMicrophones } from './open-microphones.ts';
 import { openKept } from './open-store.ts';
 import { openNodeUplink } from './open-uplink.ts';
 import { openWeb } from './open-web.ts';
@@ -82,8 +83,9 @@ export async function openNode(
     await bus.start();
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
-    const integrated = { bus, base, version, flows, clock: systemClock, log, teardown };
-    await openIntegrations(config, integrated);
+    const shared = { bus, clock: systemClock, log, teardown };
+    await openIntegrations(config, { ...shared, base, version, flows });
+    openMicrophones(config, { ...shared, status, control: topics });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
     // The first step of a stop: an event that comes from now on would find no flow.

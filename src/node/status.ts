@@ -18,6 +18,8 @@ export interface Status {
   /** Figures since the last call, so that one caller at a time sets the pace. */
   health(): object;
   devices(): object;
+  /** Adds a list under `name` to what `devices` gives. */
+  tellDevices(name: string, list: () => readonly object[]): void;
   close(): void;
 }
 
@@ -38,6 +40,7 @@ export function createStatus(options: StatusOptions): Status {
   const startedAt = Date.now();
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
+  const told = new Map<string, () => readonly object[]>();
   let cpu = process.cpuUsage();
   let cpuAt = performance.now();
 
@@ -107,7 +110,11 @@ export function createStatus(options: StatusOptions): Status {
           named.push({ device, flow: plan.name });
         }
       }
-      return { count, devices: named };
+      const lists = [...told].map(([name, list]) => [name, list()]);
+      return { count, devices: named, ...Object.fromEntries(lists) };
+    },
+    tellDevices(name, list) {
+      told.set(name, list);
     },
     close: () => loop.disable(),
   };

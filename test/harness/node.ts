@@ -29,6 +29,8 @@ export interface NodeOptions {
   readonly args?: readonly string[];
   /** Kept when given; else a fresh folder that goes with the node. */
   readonly data?: string;
+  /** Its environment; else the test's own. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** A fresh folder under the system's own temporary one. */
@@ -54,7 +56,7 @@ export async function startNode(options: NodeOptions = {}): Promise<RunningNode>
       ...(options.flows === undefined ? [] : ['--flows', options.flows]),
       ...(options.args ?? []),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], cwd: data },
+    { stdio: ['ignore', 'pipe', 'pipe'], cwd: data, env: options.environment ?? process.env },
   );
   const log: Record<string, unknown>[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {

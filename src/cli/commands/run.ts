@@ -3,6 +3,7 @@ import type { NodeConfig } from '../../node/config.ts';
 import type { FlowStatus } from '../../node/flows.ts';
 import type { LogLine } from '../../node/log.ts';
 import { type LedgeNode, openNode } from '../../node/node.ts';
+import { chooseAudioDriver } from '../audio-driver.ts';
 import type { Command, Terminal } from '../command.ts';
 import { configOf, NODE_OPTION_HELP, NODE_OPTIONS } from '../node-options.ts';
 
@@ -33,6 +34,7 @@ export const run: Command = {
     'ledge run --set inference.workers=2 --set log.level=debug',
   ],
   async run(args, terminal) {
+    chooseAudioDriver();
     const config = await configOf(args);
     const json = args.values.json === true;
     await using node = await openNode(config, (line) =>

@@ -2,6 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Board } from '../../devices/board.ts';
+import { RECORDERS } from '../../devices/microphone.ts';
 import { type Finding, fail, formatBytes, ok, warn } from './finding.ts';
 
 /** As `engines` in package.json. */
@@ -72,7 +73,7 @@ export async function checkPrograms(path: string): Promise<Finding[]> {
     for (const folder of folders) if (await isExecutable(join(folder, name))) return name;
     return undefined;
   };
-  const names = await Promise.all(['arecord', 'sox', 'rec'].map(found));
+  const names = await Promise.all(RECORDERS.map(found));
   const recorders = names.filter((name) => name !== undefined);
   const advice = 'install alsa-utils or sox to use a microphone of this machine';
   return [

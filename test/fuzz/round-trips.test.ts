@@ -40,7 +40,10 @@ function outcome(call: () => unknown): unknown {
   }
 }
 
-const json = fc.jsonValue({ maxDepth: 8 });
+/** Without the one key that readers rename or leave out, so that no object inherits from a message. */
+const json = fc
+  .jsonValue({ maxDepth: 8 })
+  .filter((value) => !JSON.stringify(value).includes('"__proto__"'));
 const level = fc.constantFrom('a', 'b', '', '$x', 'sensor', '\u00e9');
 const topic = fc.array(level, { minLength: 1, maxLength: 6 }).map((levels) => levels.join('/'));
 const filter = fc

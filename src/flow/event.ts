@@ -27,6 +27,8 @@ export interface FlowEvent {
    * what the device hears without end. Other payloads are whole and leave it unset.
    */
   part?: 'whole' | 'stream';
+  /** The sender's own number of it, 0 to 2^32 - 1, one more for each event of the device. */
+  readonly sequence?: number;
   /** It arrived before the node was started, and may have had its result then already. */
   readonly replayed?: true;
   /** On the monotonic clock: after this moment the result is of no use. */

@@ -56,6 +56,8 @@ export interface CompiledStep {
   readonly model?: ModelIdentity;
   /** Bytes this step needs for as long as the flow lives: weights, activations, tables. */
   readonly memoryBytes?: number;
+  /** What it counts beside calls and time, over all devices; told on bridge/health. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** Gives back what `create` took. */
   close?(): Promise<void>;
 }

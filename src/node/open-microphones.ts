@@ -1,4 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
+import { createSequence, numbered } from '../bus/sequence.ts';
 import { MICROPHONE_BYTES_PER_SECOND } from '../devices/microphone.ts';
 import { type MicrophoneStatus, superviseMicrophone } from '../devices/supervised-microphone.ts';
 import type { Clock } from '../std/clock.ts';
@@ -38,17 +39,20 @@ function openOne(
   { bus, control, clock, log }: MicrophoneParts,
 ) {
   const topic = `ledge/in/voice/${device}`;
+  const nextSequence = createSequence();
   let inFlight = 0;
   let dropped = 0;
 
   function send(payload: Uint8Array): void {
+    // What is dropped here has a number as well: whoever listens finds the gap.
+    const properties = numbered(nextSequence());
     if (inFlight >= PIECES_IN_FLIGHT_MAX) {
       dropped += 1;
       return;
     }
     inFlight += 1;
     bus
-      .publish({ topic, payload, qos: 0, retain: false })
+      .publish({ topic, payload, qos: 0, retain: false, properties })
       .catch(() => {
         dropped += 1;
       })

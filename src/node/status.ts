@@ -134,10 +134,11 @@ function storeHealth(store: Store, journal: Journal): object {
 }
 
 function flowHealth({ counts, queued, plan }: FlowRunner): object {
-  const steps = plan.steps.map(({ stage, count }) => ({
+  const steps = plan.steps.map(({ stage, count, compiled: { figures } }) => ({
     stage,
     calls: count.calls,
     meanMs: count.calls === 0 ? 0 : Math.round((count.totalMs / count.calls) * 1e3) / 1e3,
+    ...(figures !== undefined && { figures }),
   }));
   return { ...counts, queued, devices: plan.deviceCount, memoryBytes: plan.memoryBytes, steps };
 }

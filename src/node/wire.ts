@@ -1,4 +1,5 @@
 import type { Bus, Message, MessageProperties } from '../bus/bus.ts';
+import { sequenceOf } from '../bus/sequence.ts';
 import { topicProblem } from '../bus/topics.ts';
 import type { DropReason, EventOutcome, FlowEvent, Timing } from '../flow/event.ts';
 import type { Plan } from '../flow/plan.ts';
@@ -98,6 +99,7 @@ export function toEvent(
   );
   const { topic, payload, properties } = message;
   const ts = replayOf?.ts ?? Date.now();
+  const sequence = sequenceOf(properties);
   return {
     id: replayOf?.id ?? eventIdOf(topic, payload, ts),
     device,
@@ -108,6 +110,7 @@ export function toEvent(
     timing: { queueMs: 0, decodeMs: 0, preprocessMs: 0, inferMs: 0, postprocessMs: 0 },
     ...(replayOf !== undefined && { replayed: true as const }),
     ...(limitMs < Infinity && { deadlineAtMs: now + limitMs }),
+    ...(sequence !== undefined && { sequence }),
     ...(properties?.contentType !== undefined && { contentType: properties.contentType }),
     ...(properties?.correlationData !== undefined && {
       correlationData: properties.correlationData,

@@ -1,4 +1,10 @@
-import { defineStage, emit, FieldError, type Step } from '../../flow/stage.ts';
+import { defineStage, emit, FieldError, HOLD, type Step } from '../../flow/stage.ts';
+import {
+  type ChunkCounts,
+  type ChunkOrder,
+  createChunkCounts,
+  createChunkOrder,
+} from '../../signal/chunk-order.ts';
 import { canResample, resampleClip } from '../../signal/resample.ts';
 import {
   createResamplerCache,
@@ -34,6 +40,9 @@ const schema = z.strictObject({
   truncated,
 });
 
+/** A gap of numbered chunks that is filled with silence; a longer one is no pause within a word. */
+const BRIDGED_SECONDS_MAX = 0.2;
+
 type Config = z.infer<typeof schema>;
 
 /**
@@ -52,11 +61,7 @@ export const audio = defineStage<Config>({
       throw new FieldError('rawSampleRateHz', rawSampleRateHz, `a simple ratio to ${sampleRateHz}`);
     }
     const cache = createResamplerCache(sampleRateHz);
-    const keepsSignal = {
-      auto: rawSampleRateHz !== sampleRateHz,
-      event: false,
-      stream: true,
-    }[config.flush];
+    const counts = createChunkCounts();
     const decode = (bytes: Uint8Array): Sound =>
       isRiff(bytes)
         ? decodeWav(bytes, config)
@@ -67,24 +72,46 @@ export const audio = defineStage<Config>({
           });
     return {
       output: { kind: 'tensor', type: 'float32', shape: [FREE], sampleRateHz },
-      scope: keepsSignal ? 'device' : 'shared',
-      open: () => openAudio(config, decode, cache),
+      scope: config.flush === 'event' ? 'shared' : 'device',
+      figures: counts,
+      open: () => openAudio(config, { decode, cache, counts }),
     };
   },
 });
 
-function openAudio(
-  config: Config,
-  decode: (bytes: Uint8Array) => Sound,
-  cache: ResamplerCache,
-): Step {
+interface AudioParts {
+  decode(bytes: Uint8Array): Sound;
+  readonly cache: ResamplerCache;
+  /** Of all devices. */
+  readonly counts: ChunkCounts;
+}
+
+function openAudio(config: Config, { decode, cache, counts }: AudioParts): Step {
   let stream: ResampleStream | undefined;
+  let order: { readonly rateHz: number; readonly chunks: ChunkOrder<Float32Array> } | undefined;
+
+  /** The samples that can go on, in the order of their numbers; undefined: none can. */
+  function ordered(sequence: number | undefined, sound: Sound): Float32Array | undefined {
+    const { samples, sampleRateHz: rateHz } = sound;
+    if (sequence === undefined && order === undefined) return samples;
+    if (order?.rateHz !== rateHz) {
+      const bridgedMax = BRIDGED_SECONDS_MAX * rateHz;
+      const silence = (length: number) => new Float32Array(length);
+      order = { rateHz, chunks: createChunkOrder({ bridgedMax, silence, counts }) };
+    }
+    const parts = order.chunks.push(sequence, samples);
+    return parts.length < 2 ? parts[0] : joined(parts);
+  }
+
   return {
     run(value, { event }) {
       const bytes = payloadOf(value, config.payloadBytesMax);
       const part = partOf(bytes, config.flush);
       event.part = part;
-      const { samples, sampleRateHz } = decode(bytes);
+      const sound = decode(bytes);
+      const { sampleRateHz } = sound;
+      const samples = part === 'whole' ? sound.samples : ordered(event.sequence, sound);
+      if (samples === undefined) return HOLD;
       if (sampleRateHz === config.sampleRateHz) return emit(signalOf(samples));
       const filter = cache.filterFrom(sampleRateHz);
       if (filter === undefined) {
@@ -98,6 +125,16 @@ function openAudio(
       return emit(signalOf(stream.push(samples, filter)));
     },
   };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function partOf(bytes: Uint8Array, flush: Config['flush']): 'whole' | 'stream' {

@@ -76,9 +76,9 @@ test('audio resamples the events of a stream as one signal', async () => {
 test.each([
   [{ flush: 'event' }, 'shared'],
   [{ flush: 'stream' }, 'device'],
-  [{}, 'shared'],
+  [{}, 'device'],
   [{ rawSampleRateHz: 8000 }, 'device'],
-])('audio %j is one for all devices unless it keeps a signal: %s', async (config, scope) => {
+])('audio %j is one for all devices only where each event is a clip: %s', async (config, scope) => {
   expect((await compileStage(audio, { config, input: BYTES })).scope).toBe(scope);
 });
 
@@ -121,3 +121,24 @@ describeRefusals(audio, [
   ['a broken WAV', {}, bytesOf('RIFF....WAVEdata'), 'payload-invalid', /WAV/],
   ['a clip over its limit', { secondsMax: 1 }, wavOf(2, 8000), 'payload-too-large', /2\.0 s/],
 ]);
+
+test('audio puts numbered chunks in order, bridges a short gap, and counts', async () => {
+  const compiled = await compileStage(audio, { config: {}, input: BYTES });
+  const step = compiled.open();
+  const level = (number: number) => rawOf(new Float32Array(1600).fill(number / 16));
+  const heard: number[] = [];
+  for (const sequence of [7, 9, 8, 11, 12, 13, 13, 10, 40, 41]) {
+    const event = eventOf({ sequence });
+    const outcome = await runStep(step, level(sequence - 6), {
+      use: { config: {}, input: BYTES },
+      event,
+    });
+    const samples = valuesOf(outcome).flatMap(samplesOf);
+    for (let at = 0; at < samples.length; at += 1600) heard.push(samples[at]! * 16 + 6);
+    expect(event.part).toBe('stream');
+  }
+  expect(heard.slice(0, 7)).toEqual([7, 8, 9, 6, 11, 12, 13]);
+  expect(compiled.figures).toMatchObject({
+    ...{ lost: 27, bridged: 1, cuts: 1, late: 1, duplicated: 1, reordered: 1, restarts: 0 },
+  });
+});

@@ -1,41 +1,5 @@
-import { topicProblem } from '../bus/topics.ts';
 import { z } from '../std/schema.ts';
-
-/** Commands with a meaning of their own: more than the labels of any keyword model. */
-const INTENTS_MAX = 256;
-const SLOTS_MAX = 32;
-
-const flowName = z
-  .string()
-  .regex(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/, 'a flow: letters, digits, - and _, at most 64');
-
-const ruleSchema = z
-  .strictObject({
-    intent: z.string().min(1).max(128).optional().describe('A Home Assistant intent: HassTurnOn.'),
-    slots: z
-      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-      .refine((slots) => Object.keys(slots).length <= SLOTS_MAX, `at most ${SLOTS_MAX} slots`)
-      .default({})
-      .describe('What the intent is about: `area: kitchen`.'),
-    publish: z
-      .strictObject({
-        topic: z.string().describe('Topic of the message.'),
-        payload: z.string().max(65_536).default('').describe('Its payload, as text.'),
-      })
-      .optional()
-      .describe('A message that the node publishes.'),
-    response: z.string().max(1024).optional().describe('What is said back.'),
-  })
-  .superRefine(({ intent, publish }, context) => {
-    if (intent === undefined && publish === undefined) {
-      context.addIssue({ code: 'custom', path: ['intent'], message: 'an intent or publish' });
-    }
-    const problem = publish === undefined ? undefined : topicProblem(publish.topic);
-    if (problem !== undefined) {
-      const message = `a topic: ${problem}`;
-      context.addIssue({ code: 'custom', path: ['publish', 'topic'], message });
-    }
-  });
+import { flowName, intentRules } from './config-intents.ts';
 
 const limitsSchema = z
   .strictObject({
@@ -89,11 +53,9 @@ export const wyomingSchema = z.strictObject({
     .max(1)
     .default(0.5)
     .describe('A command with a lower score counts as not understood.'),
-  intents: z
-    .record(z.string().min(1).max(256), ruleSchema)
-    .refine((rules) => Object.keys(rules).length <= INTENTS_MAX, `at most ${INTENTS_MAX} commands`)
-    .default({})
-    .describe('What a command means, by its words.'),
+  intents: intentRules
+    .optional()
+    .describe('What a command means, by its words; default: as in `voice`.'),
   limits: limitsSchema,
 });
 

@@ -5,6 +5,7 @@ import { homeAssistantField } from './config-homeassistant.ts';
 import { journalField } from './config-journal.ts';
 import { microphonesField } from './config-microphones.ts';
 import { uplinkField } from './config-uplink.ts';
+import { voiceField } from './config-voice.ts';
 import { wyomingField } from './config-wyoming.ts';
 
 /** A node, flow or board name: what fits one topic level and one folder name everywhere. */
@@ -61,6 +62,7 @@ export const configSchema = z.strictObject({
   journal: journalField,
   uplink: uplinkField,
   microphones: microphonesField,
+  voice: voiceField,
   wyoming: wyomingField,
   homeassistant: homeAssistantField,
   health: z

@@ -26,6 +26,8 @@ export interface Control {
   log(line: LogLine): void;
   /** Publishes an event on bridge/event, and the flow list soon after. */
   changed(kind: string, name: string): void;
+  /** Answers one more request; gives how to answer it no more. */
+  offer(request: string, handler: RequestHandler): () => void;
   /** Publishes bridge/devices soon. */
   devicesChanged(): void;
   /** Says offline and takes no further request. */
@@ -44,12 +46,13 @@ export interface ControlOptions {
   readonly healthMs: number;
 }
 
-type Handler = (payload: unknown) => Promise<unknown> | unknown;
+/** Gives the data of a request's answer; what it throws is told as its error. */
+export type RequestHandler = (payload: unknown) => unknown;
 
 /** Publishes the retained topics, now and whenever the broker comes back, and answers requests. */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const { bus, base, flows, status, clock, log } = options;
-  const requests = requestsOf(options);
+  const requests = new Map(requestsOf(options));
   let cancelFlows: (() => void) | undefined;
   let cancelDevices: (() => void) | undefined;
   let closed = false;
@@ -115,6 +118,10 @@ export async function openControl(options: ControlOptions): Promise<Control> {
         void publishFlows();
       });
     },
+    offer(request, handler) {
+      requests.set(request, handler);
+      return () => void requests.delete(request);
+    },
     devicesChanged() {
       if (closed) return;
       cancelDevices ??= clock.after(GATHER_MS, () => {
@@ -135,8 +142,12 @@ export async function openControl(options: ControlOptions): Promise<Control> {
   };
 }
 
-function requestsOf({ flows, status, ledger }: ControlOptions): ReadonlyMap<string, Handler> {
-  return new Map<string, Handler>([
+function requestsOf({
+  flows,
+  status,
+  ledger,
+}: ControlOptions): ReadonlyMap<string, RequestHandler> {
+  return new Map<string, RequestHandler>([
     ['flows', (payload) => nothing.parse(payload) && { flows: flows.list() }],
     ['info', (payload) => nothing.parse(payload) && status.info()],
     ['health', (payload) => nothing.parse(payload) && status.health()],
@@ -165,7 +176,7 @@ function requestsOf({ flows, status, ledger }: ControlOptions): ReadonlyMap<stri
 function named<T extends { name?: string | undefined }>(
   schema: z.ZodType<T>,
   act: (request: T) => Promise<void>,
-): Handler {
+): RequestHandler {
   return async (payload) => {
     const request = schema.parse(payload);
     await act(request);
@@ -175,7 +186,7 @@ function named<T extends { name?: string | undefined }>(
 
 /** One request's answer: never throws, and carries the transaction back. */
 async function respond(
-  requests: ReadonlyMap<string, Handler>,
+  requests: ReadonlyMap<string, RequestHandler>,
   name: string,
   payload: Uint8Array,
 ): Promise<object> {

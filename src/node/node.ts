@@ -84,7 +84,7 @@ export async function openNode(
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
     const shared = { bus, clock: systemClock, log, teardown };
-    await openIntegrations(config, { ...shared, base, version, flows });
+    await openIntegrations(config, { ...shared, base, version, flows, control: topics });
     openMicrophones(config, { ...shared, status, control: topics });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });

@@ -3,9 +3,11 @@ import { openWyoming } from '../integrations/wyoming/server.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Teardown } from '../std/teardown.ts';
 import type { NodeConfig } from './config.ts';
+import type { Control } from './control.ts';
 import type { Flows } from './flows.ts';
 import type { Log } from './log.ts';
 import { openNodeHomeAssistant } from './open-home-assistant.ts';
+import { openNodeVoice } from './open-voice.ts';
 
 /** What an integration is given of the node. */
 export interface IntegrationParts {
@@ -14,6 +16,7 @@ export interface IntegrationParts {
   readonly base: string;
   readonly version: string;
   readonly flows: Flows;
+  readonly control: Pick<Control, 'offer'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Closes them again, the last first, before the flows. */
@@ -24,9 +27,11 @@ export interface IntegrationParts {
 export async function openIntegrations(config: NodeConfig, parts: IntegrationParts): Promise<void> {
   const { flows, teardown } = parts;
   await openNodeHomeAssistant(config, parts);
+  await openNodeVoice(config, parts);
   if (config.wyoming !== undefined) {
     const flowOf = (name: string) => runningFlow(flows, name);
-    const server = await openWyoming(config.wyoming, { ...parts, flowOf });
+    const { intents = config.voice?.intents } = config.wyoming;
+    const server = await openWyoming({ ...config.wyoming, intents }, { ...parts, flowOf });
     teardown.add('the Wyoming server', () => server[Symbol.asyncDispose]());
   }
 }

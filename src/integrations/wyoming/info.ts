@@ -1,3 +1,4 @@
+import { isSpoken, phraseOf } from '../intents.ts';
 import type { VoiceFlow, WyomingConfig } from './options.ts';
 
 /** A wake word may not be known before its flow has said one: then this is what our own model hears. */
@@ -16,7 +17,7 @@ export function describeServices(
   ];
   const command = flowOf(config.commandFlow);
   const wake = flowOf(config.wakeFlow);
-  const rules = Object.entries(config.intents);
+  const rules = Object.entries(config.intents ?? {});
   const meaning = (name: string, kept: typeof rules) =>
     kept.length === 0
       ? []
@@ -66,14 +67,4 @@ export function describeServices(
 /** Labels that somebody can say: those with underscores around them mean silence and anything else. */
 export function spokenLabels(labels: readonly string[] | undefined): readonly string[] {
   return (labels ?? []).filter(isSpoken);
-}
-
-/** Whether a label stands for words, and not for silence or anything else. */
-export function isSpoken(label: string): boolean {
-  return !label.startsWith('_');
-}
-
-/** A label as it is said. */
-export function phraseOf(label: string): string {
-  return label.replaceAll(/[_-]+/g, ' ').trim();
 }

@@ -1,7 +1,6 @@
 import type { Bus } from '../../bus/bus.ts';
 import { toLedgeError } from '../../std/error.ts';
-import { phraseOf } from './info.ts';
-import type { IntentRule, WyomingConfig } from './options.ts';
+import { createIntents, type IntentRules, publishMessage } from '../intents.ts';
 
 /** An event of the protocol to be sent, without payload. */
 export interface Answer {
@@ -21,42 +20,24 @@ export interface Meaning {
   answer(text: string): Promise<Answer>;
 }
 
-/** Reads the rules once; sentences are compared without case, punctuation and spare blanks. */
-export function createMeaning({ intents }: Pick<WyomingConfig, 'intents'>, bus: Bus): Meaning {
-  const rules = new Map(Object.entries(intents).map(([text, rule]) => [plain(text), rule]));
+/** Answers by the rules. A client of Wyoming says words, and not where they were said. */
+export function createMeaning(rules: IntentRules, bus: Bus): Meaning {
+  const intents = createIntents(rules);
   return {
     async answer(text) {
-      const rule = rules.get(plain(text));
-      if (rule === undefined) {
+      const found = intents.find(text, {});
+      if (found === undefined) {
         return { type: 'not-recognized', data: { text: `Not one of the commands: ${text}` } };
       }
-      if (rule.publish !== undefined) {
-        const failure = await publish(bus, rule.publish);
+      const { intent, publish, response } = found;
+      if (publish !== undefined) {
+        const failure = await publishMessage(bus, publish);
         if (failure !== undefined) return { type: 'not-handled', data: { text: failure } };
       }
-      const { intent, slots, response } = rule;
       if (intent === undefined) return { type: 'handled', data: { text: response ?? '' } };
-      const entities = Object.entries(slots).map(([name, value]) => ({ name, value }));
+      const entities = Object.entries(intent.slots).map(([name, value]) => ({ name, value }));
       const spoken = response === undefined ? {} : { text: response };
-      return { type: 'intent', data: { name: intent, entities, ...spoken } };
+      return { type: 'intent', data: { name: intent.name, entities, ...spoken } };
     },
   };
-}
-
-/** Why the message could not be handed over; undefined: it was. */
-async function publish(
-  bus: Bus,
-  { topic, payload }: NonNullable<IntentRule['publish']>,
-): Promise<string | undefined> {
-  try {
-    await bus.publish({ topic, payload: Buffer.from(payload), qos: 1, retain: false });
-    return undefined;
-  } catch (error) {
-    return toLedgeError(error).message;
-  }
-}
-
-/** A sentence as it is compared. */
-export function plain(text: string): string {
-  return phraseOf(text.toLowerCase().replaceAll(/[^\p{L}\p{N}_-]+/gu, ' '));
 }

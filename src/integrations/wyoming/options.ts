@@ -1,13 +1,6 @@
 import type { Bus } from '../../bus/bus.ts';
 import type { Clock } from '../../std/clock.ts';
-
-/** What a spoken command means: a Home Assistant intent, or a message that the node publishes. */
-export interface IntentRule {
-  readonly intent?: string | undefined;
-  readonly slots: Readonly<Record<string, string | number | boolean>>;
-  readonly publish?: { readonly topic: string; readonly payload: string } | undefined;
-  readonly response?: string | undefined;
-}
+import type { IntentRules } from '../intents.ts';
 
 /** The field `wyoming` of the configuration. */
 export interface WyomingConfig {
@@ -21,7 +14,7 @@ export interface WyomingConfig {
   readonly languages: readonly string[];
   /** Below it a command counts as not understood. */
   readonly scoreMin: number;
-  readonly intents: Readonly<Record<string, IntentRule>>;
+  readonly intents?: IntentRules | undefined;
   readonly limits: {
     readonly connectionsMax: number;
     readonly clipSecondsMax: number;

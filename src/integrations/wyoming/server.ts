@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { LedgeError } from '../../std/error.ts';
 import { createTeardown } from '../../std/teardown.ts';
+import { openFlowReports } from '../flow-reports.ts';
 import { refuse, serveConnection } from './connection.ts';
 import { createDeviceNames } from './device-names.ts';
-import { openFlowReports } from './flow-reports.ts';
 import { createMeaning } from './meaning.ts';
 import type { WyomingConfig, WyomingParts } from './options.ts';
 import { createSession, type SessionParts } from './session.ts';
@@ -41,7 +41,7 @@ export async function openWyoming(
     config,
     reports,
     devices: createDeviceNames(limits.connectionsMax, () => clock.now()),
-    meaning: createMeaning(config, bus),
+    meaning: createMeaning(config.intents ?? {}, bus),
     filters: createSoundFilters(),
   };
   const served = new Map<Socket, Promise<void>>();

@@ -1,10 +1,11 @@
 import type { ResamplerCache } from '../../signal/resampler-cache.ts';
 import { LedgeError } from '../../std/error.ts';
+import { activityOf, bestLabel, type FlowReport, type FlowReports } from '../flow-reports.ts';
+import { isSpoken, phraseOf, plain } from '../intents.ts';
 import type { DeviceNames } from './device-names.ts';
-import { activityOf, bestLabel, type FlowReport, type FlowReports } from './flow-reports.ts';
 import type { Frame } from './frame.ts';
-import { describeServices, isSpoken, phraseOf } from './info.ts';
-import { type Answer, errorAnswer, type Meaning, plain } from './meaning.ts';
+import { describeServices } from './info.ts';
+import { type Answer, errorAnswer, type Meaning } from './meaning.ts';
 import type { WyomingConfig, WyomingParts } from './options.ts';
 import { parseRequest, type Request, type SoundFormat } from './requests.ts';
 import { isSameFormat, openSoundIntake } from './sound.ts';

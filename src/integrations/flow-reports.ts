@@ -1,5 +1,5 @@
-import type { Bus, Delivery, Subscription } from '../../bus/bus.ts';
-import { z } from '../../std/schema.ts';
+import type { Bus, Delivery, Message, MessageProperties, Subscription } from '../bus/bus.ts';
+import { z } from '../std/schema.ts';
 
 /** A result of a voice flow is a label or a short list: more is not for us. */
 const REPORT_BYTES_MAX = 524_288;
@@ -10,7 +10,12 @@ export interface FlowReport {
   /** As the event had it; undefined where the broker speaks MQTT 3.1.1. */
   readonly correlation: string | undefined;
   readonly outcome:
-    | { readonly kind: 'result'; readonly result: unknown }
+    | {
+        readonly kind: 'result';
+        readonly result: unknown;
+        /** Of the event, milliseconds since 1970; undefined where the result does not say. */
+        readonly ts: number | undefined;
+      }
     | { readonly kind: 'dropped'; readonly reason: string }
     | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 }
@@ -21,7 +26,11 @@ export interface FlowReports extends AsyncDisposable {
   listen(device: string, listener: (report: FlowReport) => void): () => void;
 }
 
-const resultSchema = z.object({ device: z.string(), result: z.unknown() });
+const resultSchema = z.object({
+  device: z.string(),
+  result: z.unknown(),
+  ts: z.number().optional(),
+});
 const droppedSchema = z.object({
   reason: z.string(),
   events: z.array(z.object({ device: z.string(), correlationData: z.string().optional() })),
@@ -54,8 +63,7 @@ export async function openFlowReports(options: {
     const special = last === 'dropped' || last === 'dead-letter';
     if (special ? flow !== options.answering : !listeners.has(last)) return;
     const body = parseJson(payload);
-    const data = properties?.correlationData;
-    const correlation = data === undefined ? undefined : Buffer.from(data).toString();
+    const correlation = correlationOf(properties);
     if (last === 'dropped') {
       const parsed = droppedSchema.safeParse(body);
       if (!parsed.success) return;
@@ -70,9 +78,8 @@ export async function openFlowReports(options: {
       const { device, error } = parsed.data;
       tell(device, { flow, correlation, outcome: { kind: 'failed', ...error } });
     } else {
-      const parsed = resultSchema.safeParse(body);
-      if (!parsed.success) return;
-      tell(last, { flow, correlation, outcome: { kind: 'result', result: parsed.data.result } });
+      const outcome = resultOf(body);
+      if (outcome !== undefined) tell(last, { flow, correlation, outcome });
     }
   }
 
@@ -96,6 +103,28 @@ export async function openFlowReports(options: {
       for (const subscription of subscriptions) await subscription.close();
     },
   };
+}
+
+/** What was sent with the event, as text. */
+function correlationOf(properties: MessageProperties | undefined): string | undefined {
+  const data = properties?.correlationData;
+  return data === undefined ? undefined : Buffer.from(data).toString();
+}
+
+/** One result that came to a response topic; undefined where it is none. */
+export function answerOf({
+  payload,
+  properties,
+}: Message): Pick<FlowReport, 'correlation' | 'outcome'> | undefined {
+  const outcome = resultOf(parseJson(payload));
+  return outcome && { correlation: correlationOf(properties), outcome };
+}
+
+function resultOf(body: unknown): FlowReport['outcome'] | undefined {
+  const parsed = resultSchema.safeParse(body);
+  if (!parsed.success) return undefined;
+  const { result, ts } = parsed.data;
+  return { kind: 'result', result, ts };
 }
 
 /** A label with its score, as the voice flows give it: alone, or first of a list. */

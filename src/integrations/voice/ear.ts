@@ -17,8 +17,8 @@ const CHUNK_BYTES_MAX = 2_097_152;
 export interface Ear {
   readonly device: string;
   readonly ring: SoundRing;
-  /** Whether somebody speaks, as the flow said last. */
-  speaking: boolean;
+  /** Whether somebody speaks, as the flow said last; undefined before it has. */
+  speaking: boolean | undefined;
   /** When sound last came, by the clock; undefined: never. */
   readonly heardAtMs: number | undefined;
   /** Takes one message of sound; what is none is left out. */
@@ -48,7 +48,7 @@ export function createEar(device: string, options: EarOptions): Ear {
   return {
     device,
     ring,
-    speaking: false,
+    speaking: undefined,
     get heardAtMs() {
       return heardAtMs;
     },

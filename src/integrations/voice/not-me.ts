@@ -42,6 +42,8 @@ export interface NotMe {
   ): Promise<{ readonly threshold: number; readonly clip: string }>;
   /** Forgets what a site learned; the clips stay. */
   forget(site: string): Promise<boolean>;
+  /** Resolves once all is written. */
+  close(): Promise<void>;
 }
 
 /** What was learned before is in the store; what does not parse counts as nothing. */
@@ -95,5 +97,6 @@ export function createNotMe(
       await store.flush();
       return gone;
     },
+    close: () => store.flush(),
   };
 }

@@ -124,6 +124,7 @@ export async function openVoice(config: VoiceConfig, parts: VoiceParts): Promise
     return heard[0] ?? ears.open(devices[0] ?? '');
   }
 
+  teardown.add('what was learned', () => notMe.close());
   teardown.add('the results of flows', () => reports[Symbol.asyncDispose]());
   try {
     const answered = await bus.subscribe(answers, { qos: 1 }, (delivery) => {

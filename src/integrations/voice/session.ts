@@ -92,7 +92,7 @@ export function createSession(options: SessionOptions): Session {
   let waiting: Int16Array<ArrayBuffer> | undefined;
   let clipFrom = from - samplesOf(config.prerollMs);
   /** Whether the speech is that of the wake word still. */
-  let inWake = options.trigger === 'wake' && ear.speaking;
+  let inWake = options.trigger === 'wake' && (ear.speaking ?? options.hasActivity());
   let cut: 'too-long' | 'audio-lost' | undefined;
   let seconds = 0;
   let spokenUntilMs = 0;

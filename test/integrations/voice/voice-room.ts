@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type EmbeddedBus, openBroker } from '../../../src/bus/broker.ts';
 import type { Message } from '../../../src/bus/bus.ts';
 import { openVoice } from '../../../src/integrations/voice/open-voice.ts';
@@ -30,8 +31,10 @@ export interface VoiceRoom extends AsyncDisposable {
   /** Flows that do not run. */
   readonly absent: Set<string>;
   types(site?: string): string[];
-  /** Sound of a device in chunks of 20 ms, as time passes. */
-  sound(device: string, milliseconds: number, level?: number): Promise<void>;
+  /** Time goes on without sound. */
+  pass(milliseconds: number): Promise<void>;
+  /** Sound of a device, or of several, in chunks of 20 ms, as time passes. */
+  sound(devices: string | readonly string[], milliseconds: number, level?: number): Promise<void>;
   /** One message of sound, at once. */
   chunk(device: string, samples: Int16Array, sequence?: number): Promise<void>;
   wake(device: string, score?: number, label?: string): Promise<void>;
@@ -45,6 +48,13 @@ export interface VoiceRoom extends AsyncDisposable {
 }
 
 const CHUNK_MS = 20;
+/** A message, what it causes, and what that causes: each takes a turn of the event loop. */
+const TURNS = 4;
+
+/** Waits until what was published has had its effects. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await setImmediate();
+}
 
 /** Opens it with a configuration as in ledge.yaml. */
 export async function openVoiceRoom(config: object = {}): Promise<VoiceRoom> {
@@ -85,6 +95,7 @@ export async function openVoiceRoom(config: object = {}): Promise<VoiceRoom> {
     const properties = correlation === undefined ? {} : { correlationData: correlation };
     const payload = Buffer.from(JSON.stringify(body));
     await bus.publish({ topic, payload, qos: 1, retain: false, properties });
+    await settle();
   }
 
   const result = (flow: string, device: string, value: unknown, correlation?: Uint8Array) =>
@@ -108,11 +119,14 @@ export async function openVoiceRoom(config: object = {}): Promise<VoiceRoom> {
   return {
     ...{ bus, clock, folder, told, clips, log, absent, chunk, publish },
     types: (site) => told.filter((one) => (site ?? one.site) === one.site).map(({ type }) => type),
-    async sound(device, milliseconds, level = 0) {
+    async sound(devices, milliseconds, level = 0) {
       for (let at = 0; at < milliseconds; at += CHUNK_MS) {
         clock.advance(CHUNK_MS);
-        await chunk(device, new Int16Array(16 * CHUNK_MS).fill(level));
+        for (const device of [devices].flat()) {
+          await chunk(device, new Int16Array(16 * CHUNK_MS).fill(level));
+        }
       }
+      await settle();
     },
     wake: (device, score = 0.9, label = 'computer') =>
       result('wake-word', device, { label, score }),
@@ -121,10 +135,19 @@ export async function openVoiceRoom(config: object = {}): Promise<VoiceRoom> {
       const device = which?.topic.split('/').at(-1) ?? '';
       await result('voice-command', device, value, which?.properties?.correlationData);
     },
-    request: async (name, body = {}) => requests.get(name)?.(body),
+    async pass(milliseconds) {
+      clock.advance(milliseconds);
+      await settle();
+    },
+    async request(name, body = {}) {
+      const answer = await requests.get(name)?.(body);
+      await settle();
+      return answer;
+    },
     async reopen() {
       await voice[Symbol.asyncDispose]();
       voice = await open();
+      await settle();
     },
     async [Symbol.asyncDispose]() {
       await voice[Symbol.asyncDispose]();

@@ -87,7 +87,6 @@ const entitySchema = z
     if (shows && value === undefined && valueTemplate === undefined) {
       need('value', 'a path into the result, or a valueTemplate');
     }
-    if (platform === 'event' && value === undefined) need('value', 'a path to the event type');
     if (acts && command === undefined) need('command', 'what it sends');
     if (platform === 'select' && options === undefined) need('options', 'what can be chosen');
     if (category === 'config' && !acts && platform !== 'update') {

@@ -5,16 +5,20 @@ import { resultPattern } from './flow-clash.ts';
 import type { LoadedFlow } from './flow-load.ts';
 import type { Flows } from './flows.ts';
 import type { IntegrationParts } from './open-integrations.ts';
+import { voiceView } from './voice-view.ts';
 
 /** Opens Home Assistant's discovery where it is configured. */
 export async function openNodeHomeAssistant(
-  { node, homeassistant }: NodeConfig,
+  { node, homeassistant, voice }: NodeConfig,
   { bus, base, version, flows, clock, log, teardown }: IntegrationParts,
 ): Promise<void> {
   if (homeassistant === undefined) return;
   const opened = await openHomeAssistant(homeassistant, {
     ...{ bus, node, base, version, clock },
-    flows: () => viewsOf(flows, base),
+    flows: () => [
+      ...viewsOf(flows, base),
+      ...(voice === undefined ? [] : [voiceView(voice, base)]),
+    ],
     figures: createFigures(flows),
     warn: (message, fields) => log.warn(message, fields),
   });
@@ -25,7 +29,7 @@ function viewsOf(flows: Flows, base: string): readonly FlowView[] {
   return flows.list().map(({ name, state }) => {
     const flow = flows.loaded(name);
     const shape = flow === undefined ? undefined : shapeOf(flow, base);
-    return { name, running: state === 'running', shape };
+    return { name, running: state === 'running', kind: 'flow', devices: [], shape };
   });
 }
 

@@ -169,6 +169,8 @@ export async function startHomeAssistant(
       slot.state = type;
       return;
     }
+    // A template that renders to nothing leaves these as they are.
+    if (platform === 'binary_sensor' && text === '') return;
     if (text === 'None') slot.state = 'unknown';
     else if (platform === 'binary_sensor' || platform === 'switch') {
       if (text === (state_on ?? 'ON')) slot.state = 'on';

@@ -101,7 +101,7 @@ function eventFields(entity: EntityDeclaration, place: ComponentPlace): Fields |
     state_topic: place.resultTopic,
     event_types,
     // Other values render to nothing, which is no event.
-    value_template: `{% if ${found} in [${known}] %}${fired}{% endif %}`,
+    value_template: entity.valueTemplate ?? `{% if ${found} in [${known}] %}${fired}{% endif %}`,
   };
 }
 

@@ -48,7 +48,7 @@ export function nodeDiscovery(context: DiscoveryContext, flows: readonly FlowVie
       payload_press: '{}',
     },
   };
-  for (const { name } of flows) {
+  for (const { name } of flows.filter(({ kind }) => kind === 'flow')) {
     components[`flow_${name}`] = {
       platform: 'switch',
       ...idsOf(context, objectId, ['switch', `flow_${name}`]),

@@ -57,10 +57,14 @@ export interface FlowShape {
   readonly encoding: 'json' | 'msgpack';
 }
 
-/** A flow as this integration sees it. */
+/** A flow, or the voice sessions, as this integration sees them. */
 export interface FlowView {
   readonly name: string;
   readonly running: boolean;
+  /** Whether it is one that can be switched off. */
+  readonly kind: 'flow' | 'voice';
+  /** Shown before their first result. */
+  readonly devices: readonly string[];
   /** undefined: its file is refused; what is shown of it stays as it is. */
   readonly shape: FlowShape | undefined;
 }

@@ -103,6 +103,7 @@ export async function openHomeAssistant(
       ),
     );
     prune();
+    for (const { name, devices } of flows) for (const device of devices) known.see(name, device);
     refresh();
     await watch.follow(config.discovery ? flows : []);
   }

@@ -63,7 +63,8 @@ describe('discovery', () => {
   );
 
   test('of the node is what Home Assistant accepts', () => {
-    const flows = names.map((name) => ({ name, running: true, shape: undefined }));
+    const rest = { running: true, kind: 'flow', devices: [], shape: undefined } as const;
+    const flows = names.map((name) => ({ name, ...rest }));
     const { topic, payload } = nodeDiscovery(context, flows);
     expect(topic).toMatch(CONFIG_TOPIC);
     const { components } = deviceRule.parse(JSON.parse(payload));

@@ -203,6 +203,45 @@ export function createSession(options: SessionOptions): Session {
     options.ended(result);
   }
 
+  function activity(active: boolean, position: number): void {
+    if (active && phase === 'listening') {
+      // Told late: the speech that the wake word was in goes on.
+      inWake = options.trigger === 'wake' && position <= from;
+      if (inWake) speak();
+      else hearFrom(position);
+    } else if (active && phase === 'trailing') speak();
+    else if (phase === 'asking') resumed = active ? position : undefined;
+    else if (!active && phase === 'speaking') {
+      const isTail = inWake && position - from < samplesOf(config.wakeTailMs);
+      if (isTail) {
+        inWake = false;
+        return listen();
+      }
+      quietAtMs = clock.now();
+      enter('trailing', { ms: config.endSilenceMs, after: position });
+      if (ring.end >= endsAt) ask();
+    }
+  }
+
+  function answer(outcome: FlowReport['outcome']): void {
+    if (phase !== 'asking') return;
+    if (outcome.kind === 'failed') return fail(outcome.message);
+    if (outcome.kind === 'dropped' && outcome.reason !== 'filtered') {
+      return fail(`Dropped: ${outcome.reason}`);
+    }
+    const best = outcome.kind === 'result' ? bestLabel(outcome.result) : undefined;
+    if (best === undefined || !isSpoken(best.label) || best.score < config.scoreMin) {
+      return refuse(best);
+    }
+    const now = clock.now();
+    const timing = {
+      endSilenceMs: Math.max(0, askedAtMs - quietAtMs),
+      commandMs: now - askedAtMs,
+      totalMs: Math.max(0, Math.round(now - spokenUntilMs)),
+    };
+    end({ kind: 'command', best, seconds, timing });
+  }
+
   if (inWake) speak();
   else listen();
   watchSound();
@@ -220,43 +259,8 @@ export function createSession(options: SessionOptions): Session {
     sound() {
       if (phase !== 'ended' && ring.end >= endsAt) onLimit();
     },
-    activity(active, position) {
-      if (active && phase === 'listening') {
-        // Told late: the speech that the wake word was in goes on.
-        inWake = options.trigger === 'wake' && position <= from;
-        if (inWake) speak();
-        else hearFrom(position);
-      } else if (active && phase === 'trailing') speak();
-      else if (phase === 'asking') resumed = active ? position : undefined;
-      else if (!active && phase === 'speaking') {
-        const isTail = inWake && position - from < samplesOf(config.wakeTailMs);
-        if (isTail) {
-          inWake = false;
-          return listen();
-        }
-        quietAtMs = clock.now();
-        enter('trailing', { ms: config.endSilenceMs, after: position });
-        if (ring.end >= endsAt) ask();
-      }
-    },
-    answer(outcome) {
-      if (phase !== 'asking') return;
-      if (outcome.kind === 'failed') return fail(outcome.message);
-      if (outcome.kind === 'dropped' && outcome.reason !== 'filtered') {
-        return fail(`Dropped: ${outcome.reason}`);
-      }
-      const best = outcome.kind === 'result' ? bestLabel(outcome.result) : undefined;
-      if (best === undefined || !isSpoken(best.label) || best.score < config.scoreMin) {
-        return refuse(best);
-      }
-      const now = clock.now();
-      const timing = {
-        endSilenceMs: Math.max(0, askedAtMs - quietAtMs),
-        commandMs: now - askedAtMs,
-        totalMs: Math.max(0, Math.round(now - spokenUntilMs)),
-      };
-      end({ kind: 'command', best, seconds, timing });
-    },
+    activity,
+    answer,
     cancel: () => end({ kind: 'cancelled' }),
   };
 }

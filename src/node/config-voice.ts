@@ -57,7 +57,7 @@ export const voiceSchema = z.strictObject({
     .default(250)
     .describe('The sound of a command begins so long before its wake word was found.'),
   wakeTailMs: milliseconds(0, 2_000)
-    .default(300)
+    .default(250)
     .describe('Speech that ends so soon after the wake word was found is the rest of that word.'),
   endSilenceMs: milliseconds(0, 3_000)
     .default(60)

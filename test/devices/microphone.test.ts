@@ -13,6 +13,7 @@ import { hasTool } from '../harness/tools.ts';
 const SILENT_MS_MAX = 1_000;
 const DEVICES = 'ledge/test/bridge/devices';
 const RESULTS = 'ledge/test/keyword-spotting/kitchen';
+const SOUND = 'ledge/in/voice/kitchen';
 const PROGRAMS = (['arecord', 'sox'] as const).map((program) => ({
   program,
   runs: hasPulse && hasTool(program),
@@ -60,7 +61,7 @@ describe.each(PROGRAMS)('a microphone recorded by $program', ({ program, runs })
         args: ['--config', config],
         environment: pulse.environment,
       });
-      client = await connectTest(node.ready.mqtt, [DEVICES, RESULTS]);
+      client = await connectTest(node.ready.mqtt, [DEVICES, RESULTS, SOUND]);
     });
     afterAll(async () => {
       await client?.[Symbol.asyncDispose]();
@@ -87,6 +88,13 @@ describe.each(PROGRAMS)('a microphone recorded by $program', ({ program, runs })
       await client.next(isRecording(0));
       await hear('yes');
       await hear('stop');
+    });
+
+    test('each piece of sound has the number after the one before', async () => {
+      const pieces = await client.count(5, ({ topic }) => topic === SOUND);
+      const numbers = pieces.map(({ packet }) => Number(packet.properties?.userProperties?.seq));
+      const first = numbers[0] ?? Number.NaN;
+      expect(numbers).toEqual(numbers.map((_, at) => (first + at) % 2 ** 32));
     });
 
     test.each(['SIGKILL', 'SIGSTOP'] as const)(

@@ -143,19 +143,25 @@ export function createConductor(options: ConductorOptions): Conductor {
 
   const of = (ear: Ear) => [...live.values()].filter(({ session }) => session.ear === ear);
 
+  function wake(
+    site: Site,
+    ear: Ear,
+    { best, ts }: { readonly best: Scored; readonly ts: number | undefined },
+  ): void {
+    const fields = { site: site.name, device: ear.device, ...best };
+    if (!site.enabled || clock.now() < site.quietUntilMs) return;
+    if (best.score < notMe.threshold(site.name)) {
+      log.info('A wake word is below what the site learned', fields);
+      return;
+    }
+    if (site.open?.session.phase === 'asking' || of(ear).some(isWaiting)) return;
+    const from = ear.ring.positionAt(ts);
+    const start: SessionStart = { trigger: 'wake', wake: best };
+    arbitration.enter(begin(site, ear, { from, start, ts: ts ?? clock.now() }));
+  }
+
   return {
-    wake(site, ear, { best, ts }) {
-      const fields = { site: site.name, device: ear.device, ...best };
-      if (!site.enabled || clock.now() < site.quietUntilMs) return;
-      if (best.score < notMe.threshold(site.name)) {
-        log.info('A wake word is below what the site learned', fields);
-        return;
-      }
-      if (site.open?.session.phase === 'asking' || of(ear).some(isWaiting)) return;
-      const from = ear.ring.positionAt(ts);
-      const start: SessionStart = { trigger: 'wake', wake: best };
-      arbitration.enter(begin(site, ear, { from, start, ts: ts ?? clock.now() }));
-    },
+    wake,
     sound(ear) {
       for (const { session } of of(ear)) session.sound();
     },

@@ -124,9 +124,7 @@ export async function openVoice(config: VoiceConfig, parts: VoiceParts): Promise
     return heard[0] ?? ears.open(devices[0] ?? '');
   }
 
-  teardown.add('what was learned', () => notMe.close());
-  teardown.add('the results of flows', () => reports[Symbol.asyncDispose]());
-  try {
+  async function listen(): Promise<void> {
     const answered = await bus.subscribe(answers, { qos: 1 }, (delivery) => {
       delivery.accept();
       const answer = answerOf(delivery.message);
@@ -142,6 +140,12 @@ export async function openVoice(config: VoiceConfig, parts: VoiceParts): Promise
       delivery.settle();
     });
     teardown.add('the sound', () => heard.close());
+  }
+
+  teardown.add('what was learned', () => notMe.close());
+  teardown.add('the results of flows', () => reports[Symbol.asyncDispose]());
+  try {
+    await listen();
     teardown.add('the sessions', () => conductor.close());
     const requests = voiceRequests({ sites, conductor, notMe, earOf, sound: counts });
     for (const [request, handler] of requests) {

@@ -94,6 +94,10 @@ export function createSession(options: SessionOptions): Session {
   /** Whether the speech is that of the wake word still. */
   let inWake = options.trigger === 'wake' && (ear.speaking ?? options.hasActivity());
   let cut: 'too-long' | 'audio-lost' | undefined;
+  /** A clip that began in the wake word was no command, but this. */
+  let refused: { readonly best?: Scored } | undefined;
+  /** Where speech began while a clip was out. */
+  let resumed: number | undefined;
   let seconds = 0;
   let spokenUntilMs = 0;
   let quietAtMs = 0;
@@ -131,13 +135,15 @@ export function createSession(options: SessionOptions): Session {
     else if (phase === 'listening') {
       // Nobody tells speech from silence: whatever was said is in this sound.
       if (!options.hasActivity()) ask();
-      else end({ kind: 'not-recognised', reason: 'nothing-said' });
+      else if (refused === undefined) end({ kind: 'not-recognised', reason: 'nothing-said' });
+      else end({ kind: 'not-recognised', reason: 'no-match', ...refused });
     }
   }
 
   function watchSound(): void {
     const limitMs = ear.heardAtMs === undefined ? config.nothingSaidMs : SOUND_LOST_MS;
     const silentMs = clock.now() - Math.max(startedMs, ear.heardAtMs ?? startedMs);
+    cancelWatch();
     cancelWatch = clock.after(Math.max(1, limitMs - silentMs), () => {
       const heardMs = Math.max(startedMs, ear.heardAtMs ?? startedMs);
       if (phase === 'asking' || phase === 'ended') return;
@@ -153,6 +159,7 @@ export function createSession(options: SessionOptions): Session {
     const clip = ring.slice(Math.min(first, to - samplesOf(CLIP_MS_MIN)), to);
     const now = clock.now();
     cut = why;
+    resumed = undefined;
     seconds = millisecondsOf(clip.length) / 1e3;
     if (phase !== 'trailing') quietAtMs = now;
     spokenUntilMs = Math.min(now, ring.timeOf(ring.speechEnd(first, to)));
@@ -163,6 +170,24 @@ export function createSession(options: SessionOptions): Session {
     cancelLimit = clock.after(ANSWER_MS_MAX, onLimit);
     if (granted) options.ask(clip);
     else waiting = clip;
+  }
+
+  /** The clip was no command. Speech that began with the wake word may have been no more than that. */
+  function refuse(best: Scored | undefined): void {
+    const what = best === undefined ? {} : { best };
+    if (!inWake || cut !== undefined) {
+      return end({ kind: 'not-recognised', reason: cut ?? 'no-match', ...what });
+    }
+    inWake = false;
+    refused = what;
+    if (resumed === undefined) listen();
+    else hearFrom(resumed);
+    watchSound();
+  }
+
+  function hearFrom(position: number): void {
+    clipFrom = Math.max(clipFrom, position - samplesOf(ONSET_MS));
+    speak();
   }
 
   function fail(error: string): void {
@@ -176,6 +201,45 @@ export function createSession(options: SessionOptions): Session {
     cancelWatch();
     cancelLast();
     options.ended(result);
+  }
+
+  function activity(active: boolean, position: number): void {
+    if (active && phase === 'listening') {
+      // Told late: the speech that the wake word was in goes on.
+      inWake = options.trigger === 'wake' && position <= from;
+      if (inWake) speak();
+      else hearFrom(position);
+    } else if (active && phase === 'trailing') speak();
+    else if (phase === 'asking') resumed = active ? position : undefined;
+    else if (!active && phase === 'speaking') {
+      const isTail = inWake && position - from < samplesOf(config.wakeTailMs);
+      if (isTail) {
+        inWake = false;
+        return listen();
+      }
+      quietAtMs = clock.now();
+      enter('trailing', { ms: config.endSilenceMs, after: position });
+      if (ring.end >= endsAt) ask();
+    }
+  }
+
+  function answer(outcome: FlowReport['outcome']): void {
+    if (phase !== 'asking') return;
+    if (outcome.kind === 'failed') return fail(outcome.message);
+    if (outcome.kind === 'dropped' && outcome.reason !== 'filtered') {
+      return fail(`Dropped: ${outcome.reason}`);
+    }
+    const best = outcome.kind === 'result' ? bestLabel(outcome.result) : undefined;
+    if (best === undefined || !isSpoken(best.label) || best.score < config.scoreMin) {
+      return refuse(best);
+    }
+    const now = clock.now();
+    const timing = {
+      endSilenceMs: Math.max(0, askedAtMs - quietAtMs),
+      commandMs: now - askedAtMs,
+      totalMs: Math.max(0, Math.round(now - spokenUntilMs)),
+    };
+    end({ kind: 'command', best, seconds, timing });
   }
 
   if (inWake) speak();
@@ -195,41 +259,8 @@ export function createSession(options: SessionOptions): Session {
     sound() {
       if (phase !== 'ended' && ring.end >= endsAt) onLimit();
     },
-    activity(active, position) {
-      if (active && phase === 'listening') {
-        // Told late: the speech that the wake word was in goes on.
-        inWake = options.trigger === 'wake' && position < from;
-        if (!inWake) clipFrom = Math.max(clipFrom, position - samplesOf(ONSET_MS));
-        speak();
-      } else if (active && phase === 'trailing') speak();
-      else if (!active && phase === 'speaking') {
-        const isTail = inWake && position - from < samplesOf(config.wakeTailMs);
-        inWake = false;
-        if (isTail) return listen();
-        quietAtMs = clock.now();
-        enter('trailing', { ms: config.endSilenceMs, after: position });
-        if (ring.end >= endsAt) ask();
-      }
-    },
-    answer(outcome) {
-      if (phase !== 'asking') return;
-      if (outcome.kind === 'failed') return fail(outcome.message);
-      if (outcome.kind === 'dropped' && outcome.reason !== 'filtered') {
-        return fail(`Dropped: ${outcome.reason}`);
-      }
-      const best = outcome.kind === 'result' ? bestLabel(outcome.result) : undefined;
-      if (best === undefined || !isSpoken(best.label) || best.score < config.scoreMin) {
-        const reason = cut ?? 'no-match';
-        return end({ kind: 'not-recognised', reason, ...(best !== undefined && { best }) });
-      }
-      const now = clock.now();
-      const timing = {
-        endSilenceMs: Math.max(0, askedAtMs - quietAtMs),
-        commandMs: now - askedAtMs,
-        totalMs: Math.max(0, Math.round(now - spokenUntilMs)),
-      };
-      end({ kind: 'command', best, seconds, timing });
-    },
+    activity,
+    answer,
     cancel: () => end({ kind: 'cancelled' }),
   };
 }

@@ -75,6 +75,8 @@ function check(told: readonly Told[]): void {
 }
 
 test('whatever is lost, late or twice, a site has one session, and each ends in its time', async () => {
+  let sessions = 0;
+  let commands = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
       await using room = await openVoiceRoom({
@@ -85,9 +87,14 @@ test('whatever is lost, late or twice, a site has one session, and each ends in 
       room.clock.advance(SESSION_MS_MAX);
       await settle();
       check(room.told);
+      sessions += room.types().filter((type) => type === 'session-started').length;
+      commands += room.types().filter((type) => type === 'command').length;
       const list = await room.request('voice/list');
       expect(JSON.stringify(list)).not.toContain('sessionId');
     }),
     { numRuns: 60 },
   );
+  // The steps do lead to what they are about.
+  expect(sessions).toBeGreaterThan(60);
+  expect(commands).toBeGreaterThan(5);
 }, 30_000);

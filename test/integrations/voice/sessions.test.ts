@@ -95,6 +95,22 @@ describe('a session', () => {
     expect(room.clips).toHaveLength(1);
   });
 
+  test('goes on listening where speech that began with the wake word was no command', async () => {
+    await open();
+    await room.sound('mic-1', 200, 0);
+    await room.active('mic-1', true);
+    await room.sound('mic-1', 600, 8000);
+    await room.wake('mic-1');
+    await room.sound('mic-1', 500, 8000);
+    await room.active('mic-1', false);
+    await room.sound('mic-1', 100, 0);
+    await room.answer([{ label: 'up', score: 0.3 }]);
+    expect(room.types()).toEqual([STARTED]);
+    await command('mic-1');
+    await room.answer(ON);
+    expect(room.types()).toEqual(RECOGNISED);
+  });
+
   test('of a command with a short pause in it goes on', async () => {
     await open();
     await say('mic-1');

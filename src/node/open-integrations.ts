@@ -1,4 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
+import { openHermes } from '../integrations/hermes/open-hermes.ts';
 import { openWyoming } from '../integrations/wyoming/server.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Teardown } from '../std/teardown.ts';
@@ -28,6 +29,15 @@ export async function openIntegrations(config: NodeConfig, parts: IntegrationPar
     const flowOf = (name: string) => runningFlow(flows, name);
     const server = await openWyoming(config.wyoming, { ...parts, flowOf });
     teardown.add('the Wyoming server', () => server[Symbol.asyncDispose]());
+  }
+  if (config.hermes !== undefined) {
+    const hermes = await openHermes(config.hermes, {
+      ...parts,
+      intents: config.wyoming?.intents ?? {},
+      roomOf: () => undefined,
+      microphones: config.microphones.map(({ device }) => device),
+    });
+    teardown.add('Hermes', () => hermes[Symbol.asyncDispose]());
   }
 }
 

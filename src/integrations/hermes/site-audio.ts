@@ -2,8 +2,8 @@ import type { Bus, Message } from '../../bus/bus.ts';
 import { toMono } from '../../signal/pcm.ts';
 import {
   createResamplerCache,
-  type ResampleStream,
   type ResamplerCache,
+  type ResampleStream,
 } from '../../signal/resampler-cache.ts';
 import { encodeWav, parseWav, type Wav } from '../../signal/wav.ts';
 import type { Clock } from '../../std/clock.ts';
@@ -165,7 +165,7 @@ function pcmOf(wav: Wav, stream: ResampleStream, filters: ResamplerCache): Uint8
     throw new LedgeError('unsupported', text);
   }
   const mono = toMono(data, { format, channels });
-  const samples = filter === undefined ? mono : stream.push(mono);
+  const samples = filter === undefined ? mono : stream.push(mono, filter);
   return encodeWav(samples, SAMPLE_RATE_HZ).subarray(WAV_HEADER_BYTES);
 }
 

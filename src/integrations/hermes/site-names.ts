@@ -39,6 +39,9 @@ function escaped(character: string): string {
     .join('');
 }
 
+/** Long siteIds that are remembered, since their device names do not tell them. */
+const LONG_NAMES_MAX = 256;
+
 /** Which site of the node a siteId means, and back. */
 export interface SiteNames {
   siteOf(siteId: string): string;
@@ -49,14 +52,28 @@ export interface SiteNames {
 /** Reads the configured pairs; every other siteId is the site of its own device name. */
 export function createSiteNames(pairs: Readonly<Record<string, string>>): SiteNames {
   const sites = new Map(Object.entries(pairs));
-  const siteOf = (siteId: string) => sites.get(siteId) ?? deviceOfSiteId(siteId);
+  const long = new Map<string, string>();
+  const known = (name: string) => long.get(name) ?? siteIdOfDevice(name);
+
+  function siteOf(siteId: string): string {
+    const named = sites.get(siteId);
+    if (named !== undefined) return named;
+    const device = deviceOfSiteId(siteId);
+    if (device.length === DEVICE_LENGTH_MAX && !long.has(device)) {
+      const [oldest] = long.keys();
+      if (long.size >= LONG_NAMES_MAX && oldest !== undefined) long.delete(oldest);
+      long.set(device, siteId);
+    }
+    return device;
+  }
+
   return {
     siteOf,
     siteIdOf(site, device) {
-      const own = device === undefined ? undefined : siteIdOfDevice(device);
+      const own = device === undefined ? undefined : known(device);
       if (own !== undefined && siteOf(own) === site) return own;
       const named = [...sites].find(([, to]) => to === site);
-      return named?.[0] ?? siteIdOfDevice(site);
+      return named?.[0] ?? known(site);
     },
   };
 }

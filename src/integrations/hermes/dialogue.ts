@@ -136,7 +136,7 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     tellHotword('toggleOn', siteId);
     const asked = { input, intentFilter, siteId, sessionId, id: null, wakewordId, lang };
     outlet.say('nlu/query', { ...asked, asrConfidence: confidence });
-    const meaning = understanding.answer({ ...asked, customData, confidence, intent });
+    const meaning = understanding.answer({ ...asked, customData, confidence, intent }, 'dialogue');
     if (meaning === 'handled') finish(session, 'nominal');
     if (meaning !== 'unknown') return;
     if (!session.sendNotRecognized) {

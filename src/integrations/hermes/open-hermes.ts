@@ -159,11 +159,10 @@ async function openComponents(config: HermesConfig, parts: ComponentParts): Prom
     'hermes/asr/startListening': recogniser.startListening,
     'hermes/asr/stopListening': recogniser.stopListening,
     'hermes/nlu/query': (query) =>
-      understanding.answer({
-        ...query,
-        lang: query.lang ?? language,
-        confidence: query.asrConfidence ?? 1,
-      }),
+      understanding.answer(
+        { ...query, lang: query.lang ?? language, confidence: query.asrConfidence ?? 1 },
+        'program',
+      ),
     'hermes/hotword/+/detected': (detected, topic) => {
       const id = topic.split('/')[2] ?? wakewordId;
       dialogue.wake({ ...detected, wakewordId: id, voiceId: undefined });

@@ -3,6 +3,9 @@ import { LedgeError } from '../../std/error.ts';
 import { type Intents, type Meaning, type Recognised, tokensOf } from './intents.ts';
 import type { Outlet } from './outlet.ts';
 
+/** Who asks: a program that must be answered, or a dialogue of this node that deals with the answer. */
+type Asker = 'program' | 'dialogue';
+
 /** A question to the `nlu` component. */
 export interface Query {
   readonly input: string;
@@ -21,14 +24,14 @@ export interface Query {
 
 /** The `nlu` component. */
 export interface Understanding {
-  /** Says what a sentence means; what the node has done itself is told to nobody. */
-  answer(query: Query): Meaning['kind'];
+  /** Says what a sentence means; what the node does itself is no intent for anybody else. */
+  answer(query: Query, asker: Asker): Meaning['kind'];
 }
 
 /** Answers by the configured rules. */
 export function createUnderstanding(intents: Intents, outlet: Outlet): Understanding {
   return {
-    answer(query) {
+    answer(query, asker) {
       const { input, intentFilter, siteId, sessionId, id, customData, confidence } = query;
       const meaning = intents.understand({ ...query, text: input, intentFilter });
       const problem =
@@ -44,7 +47,7 @@ export function createUnderstanding(intents: Intents, outlet: Outlet): Understan
         });
         return 'intent';
       }
-      if (meaning.kind === 'handled') return 'handled';
+      if (meaning.kind === 'handled' && asker === 'dialogue') return 'handled';
       if (meaning.kind === 'intent') {
         const text = `Cannot tell intent "${meaning.name}": ${problem}`;
         const place = { component: 'nlu', siteId, sessionId, context: input };

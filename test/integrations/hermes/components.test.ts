@@ -216,7 +216,7 @@ describe('what is no Hermes', () => {
     ['dialogueManager/startSession', '{"init": {"type": "party"}}', 'dialogueManager'],
     ['dialogueManager/continueSession', '{"text": "?"}', 'dialogueManager'],
     ['dialogueManager/endSession', '{"sessionId": null}', 'dialogueManager'],
-  ])('on %s (%j) is told, and the next message is dealt with', async (path, payload, name) => {
+  ])('on %s is told, and the next message is dealt with (%#)', async (path, payload, name) => {
     await open();
     await peer.send(path, payload);
     const { error, context } = await peer.hear(`error/${name}`);

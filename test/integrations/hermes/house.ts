@@ -1,4 +1,5 @@
-import { type EmbeddedBus, openBroker } from '../../../src/bus/broker.ts';
+import { openBroker } from '../../../src/bus/broker.ts';
+import type { Bus } from '../../../src/bus/bus.ts';
 import { type Hermes, openHermes } from '../../../src/integrations/hermes/open-hermes.ts';
 import { hermesSchema } from '../../../src/node/config-hermes.ts';
 import { createHandClock, type HandClock } from '../../harness/hand-clock.ts';
@@ -20,7 +21,7 @@ export const INTENTS = {
 
 /** A broker with Hermes on it, a skill (or satellite) and the voice sessions of the node. */
 export interface House extends AsyncDisposable {
-  readonly bus: EmbeddedBus;
+  readonly bus: Bus;
   readonly clock: HandClock;
   readonly hermes: Hermes;
   readonly peer: HermesPeer;
@@ -28,9 +29,9 @@ export interface House extends AsyncDisposable {
   readonly log: readonly { level: string; message: string; fields: object }[];
 }
 
-/** Opens all of it; `config` is the field `hermes`. */
-export async function openHouse(config: object = {}): Promise<House> {
-  const bus = await openBroker({ port: 0 });
+/** Opens all of it; `config` is the field `hermes`. Without a bus it is the node's own broker. */
+export async function openHouse(config: object = {}, given?: Bus): Promise<House> {
+  const bus = given ?? (await openBroker({ port: 0 }));
   const clock = createHandClock();
   const log: { level: string; message: string; fields: object }[] = [];
   const line =

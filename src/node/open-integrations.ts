@@ -34,7 +34,7 @@ export async function openIntegrations(config: NodeConfig, parts: IntegrationPar
     const hermes = await openHermes(config.hermes, {
       ...parts,
       intents: config.wyoming?.intents ?? {},
-      roomOf: () => undefined,
+      places: {},
       microphones: config.microphones.map(({ device }) => device),
     });
     teardown.add('Hermes', () => hermes[Symbol.asyncDispose]());

@@ -118,26 +118,29 @@ export function createDialogue(options: DialogueOptions): Dialogue {
       ...{ wakewordId, intentFilter },
     });
     const done = (heard: Heard): void => {
-      if (goesOn()) take(session, heard);
+      if (goesOn()) void take(session, heard);
     };
     recogniser.begin({ siteId, site, sessionId, wakewordId, lang, done }, session.voiceId);
     session.voiceId = undefined;
   }
 
-  function take(session: Session, heard: Heard): void {
+  async function take(session: Session, heard: Heard): Promise<void> {
     if (heard.kind !== 'words') {
       finish(session, heard.kind === 'failed' ? 'error' : 'abortedByUser');
       return;
     }
     const { id: sessionId, siteId, wakewordId, lang, intentFilter, customData } = session;
-    const { text: input, likelihood: confidence, intent } = heard;
-    nextStep(session);
+    const { text: input, likelihood: confidence, intent, response } = heard;
+    const goesOn = nextStep(session);
     outlet.say('asr/stopListening', { siteId, sessionId });
     tellHotword('toggleOn', siteId);
     const asked = { input, intentFilter, siteId, sessionId, id: null, wakewordId, lang };
     outlet.say('nlu/query', { ...asked, asrConfidence: confidence });
     const meaning = understanding.answer({ ...asked, customData, confidence, intent }, 'dialogue');
-    if (meaning === 'handled') finish(session, 'nominal');
+    if (meaning === 'handled') {
+      if (response !== undefined) await say(session, response);
+      if (goesOn()) finish(session, 'nominal');
+    }
     if (meaning !== 'unknown') return;
     if (!session.sendNotRecognized) {
       finish(session, 'intentNotRecognized');

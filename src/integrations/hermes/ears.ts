@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../std/clock.ts';
+import { toLedgeError } from '../../std/error.ts';
 import type { VoiceEvent, VoiceLink } from './voice-link.ts';
 
-/** A voice session that has told its command ends at once; a new one is asked for after that. */
-const END_MS_MAX = 1_000;
+/** A satellite that sends no sound until it is listened to is known to the node after its first. */
+const TRIES = 5;
+const TRY_AGAIN_MS = 300;
 
 /** What came of listening once. */
 export type Heard =
@@ -13,11 +15,16 @@ export type Heard =
       readonly text: string;
       readonly likelihood: number;
       readonly seconds: number;
-      readonly intent?: Extract<VoiceEvent, { type: 'command' }>['intent'];
+      readonly intent?: Command['intent'];
+      /** What is said back where the node carries it out itself. */
+      readonly response?: string | undefined;
+      /** Why nothing could be heard, where that is nobody's silence. */
+      readonly problem?: string | undefined;
     }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
+type Command = Extract<VoiceEvent, { type: 'command' }>;
 type Listener = (heard: Heard) => void;
 
 /** Listens at the sites of the node, through its voice sessions. */
@@ -38,30 +45,9 @@ interface Listening {
   voiceId: string | undefined;
 }
 
-interface Ending {
-  readonly voiceId: string;
-  readonly over: Promise<void>;
-  done(): void;
-}
-
 /** Listens at one thing a site; what begins ends what was before, without a word to its listener. */
 export function createEars(link: Pick<VoiceLink, 'listen' | 'cancel'>, clock: Clock): Ears {
   const sites = new Map<string, Listening>();
-  const ending = new Map<string, Ending>();
-
-  /** The voice session of a site has told its outcome: its end follows. */
-  function expectEnd(site: string, voiceId: string): void {
-    let done: () => void = () => undefined;
-    const over = new Promise<void>((resolve) => {
-      const cancel = clock.after(END_MS_MAX, () => done());
-      done = () => {
-        cancel();
-        if (ending.get(site)?.voiceId === voiceId) ending.delete(site);
-        resolve();
-      };
-    });
-    ending.set(site, { voiceId, over, done });
-  }
 
   function end(site: string, listening: Listening, heard: Heard): void {
     if (sites.get(site) !== listening) return;
@@ -70,14 +56,17 @@ export function createEars(link: Pick<VoiceLink, 'listen' | 'cancel'>, clock: Cl
   }
 
   async function open(site: string, listening: Listening, requestId: string): Promise<void> {
-    try {
-      await ending.get(site)?.over;
-      if (sites.get(site) !== listening) return;
-      const voiceId = await link.listen(site, requestId);
-      if (sites.get(site) === listening) listening.voiceId = voiceId;
-      else if (!sites.has(site)) link.cancel(site); // stopped meanwhile
-    } catch (error) {
-      end(site, listening, { kind: 'failed', error });
+    for (let left = TRIES - 1; sites.get(site) === listening; left--) {
+      try {
+        const voiceId = await link.listen(site, requestId);
+        if (sites.get(site) === listening) listening.voiceId = voiceId;
+        else if (!sites.has(site)) link.cancel(site); // stopped meanwhile
+        return;
+      } catch (error) {
+        const { retriable } = toLedgeError(error);
+        if (!retriable || left === 0) return end(site, listening, { kind: 'failed', error });
+        await new Promise<void>((resolve) => clock.after(TRY_AGAIN_MS, resolve));
+      }
     }
   }
 
@@ -99,8 +88,6 @@ export function createEars(link: Pick<VoiceLink, 'listen' | 'cancel'>, clock: Cl
     has: (site) => sites.has(site),
     take(event) {
       const listening = sites.get(event.site);
-      const last = ending.get(event.site);
-      if (event.type === 'session-ended' && event.sessionId === last?.voiceId) last.done();
       if (listening === undefined) return;
       if (event.type === 'session-started') {
         if (event.requestId !== undefined && event.requestId === listening.requestId) {
@@ -111,7 +98,6 @@ export function createEars(link: Pick<VoiceLink, 'listen' | 'cancel'>, clock: Cl
         return;
       }
       if (event.sessionId !== listening.voiceId) return;
-      if (event.type !== 'session-ended') expectEnd(event.site, event.sessionId);
       end(event.site, listening, heardOf(event));
     },
   };
@@ -120,8 +106,11 @@ export function createEars(link: Pick<VoiceLink, 'listen' | 'cancel'>, clock: Cl
 function heardOf(event: Exclude<VoiceEvent, { type: 'session-started' }>): Heard {
   if (event.type === 'session-ended') return { kind: 'cancelled' };
   if (event.type === 'not-recognised') {
-    return { kind: 'words', text: '', likelihood: 0, seconds: 0 };
+    const problem = PROBLEMS.has(event.reason) ? event.reason : undefined;
+    return { kind: 'words', text: '', likelihood: 0, seconds: 0, problem };
   }
-  const { text, score, seconds, intent } = event;
-  return { kind: 'words', text, likelihood: score, seconds, intent };
+  const { text, score, seconds, intent, response } = event;
+  return { kind: 'words', text, likelihood: score, seconds, intent, response };
 }
+
+const PROBLEMS: ReadonlySet<string> = new Set(['audio-lost', 'failed']);

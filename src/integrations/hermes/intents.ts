@@ -1,4 +1,5 @@
 import type { IntentRule } from './options.ts';
+import type { SiteNames } from './site-names.ts';
 
 /** A slot as skills read it. The rules give its value, so it need not stand in the text. */
 export interface Slot {
@@ -43,20 +44,19 @@ export interface Intents {
 
 export interface IntentsOptions {
   readonly rules: Readonly<Record<string, IntentRule>>;
-  siteOf(siteId: string): string;
-  roomOf(site: string): string | undefined;
+  readonly names: Pick<SiteNames, 'siteOf' | 'roomOf'>;
 }
 
 /** Reads the rules once; sentences are compared without case, punctuation and spare blanks. */
-export function createIntents({ rules, siteOf, roomOf }: IntentsOptions): Intents {
+export function createIntents({ rules, names }: IntentsOptions): Intents {
   const known = new Map(Object.entries(rules).map(([text, rule]) => [plain(text), rule]));
 
   function recognise(text: string, siteId: string): Recognised | 'handled' | undefined {
     const rule = known.get(plain(text));
     if (rule === undefined) return undefined;
     if (rule.intent === undefined) return 'handled';
-    const site = siteOf(siteId);
-    const room = roomOf(site) ?? site;
+    const site = names.siteOf(siteId);
+    const room = names.roomOf(site);
     const fill = (value: string) => value.replaceAll('{site}', site).replaceAll('{room}', room);
     const slots = Object.entries(rule.slots).map(([name, value]) => [
       name,

@@ -112,7 +112,9 @@ interface ComponentParts extends HermesParts {
 async function openComponents(config: HermesConfig, parts: ComponentParts): Promise<Handlers> {
   const { bus, base, clock, outlet, teardown } = parts;
   const { language, wakewordId, limits } = config;
-  const names = createSiteNames(config.sites);
+  const names = createSiteNames({
+    ...{ pairs: config.sites, places: parts.places, own: parts.microphones },
+  });
   const link: VoiceLink = await openVoiceLink({ bus, base, clock, onEvent });
   teardown.add('the way to the voice sessions', () => link[Symbol.asyncDispose]());
   const hotword = createGate(limits.sitesMax, link.setWaking);
@@ -125,10 +127,8 @@ async function openComponents(config: HermesConfig, parts: ComponentParts): Prom
   });
   const waitMs = limits.sayFinishedSeconds * 1e3;
   const speech = createSpeech({ outlet, clock, waitMs, hotword, asr });
-  const understanding = createUnderstanding(
-    createIntents({ rules: parts.intents, siteOf: names.siteOf, roomOf: parts.roomOf }),
-    outlet,
-  );
+  const intents = createIntents({ rules: parts.intents, names });
+  const understanding = createUnderstanding(intents, outlet);
   const dialogue = createDialogue({
     ...{ config, outlet, clock, names, recogniser, understanding, speech },
   });

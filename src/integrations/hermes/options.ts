@@ -9,6 +9,11 @@ export interface IntentRule {
   readonly response?: string | undefined;
 }
 
+/** Sites of the node with their devices; without any, the one of the site's own name. */
+export type Places = Readonly<
+  Record<string, { readonly devices: readonly string[]; readonly room?: string | undefined }>
+>;
+
 /** The field `hermes` of the configuration. */
 export interface HermesConfig {
   /** The level of `hermes/hotword/<wakewordId>/detected`. */
@@ -40,8 +45,8 @@ export interface HermesParts {
   };
   /** What commands mean, by their words. */
   readonly intents: Readonly<Record<string, IntentRule>>;
-  /** The room of a site, where the configuration has one. */
-  roomOf(site: string): string | undefined;
+  /** Sites as the voice sessions have them: a device that none names is a site of its own. */
+  readonly places: Places;
   /** Devices that are microphones of this node: nobody else's sound is taken under their names. */
   readonly microphones: readonly string[];
 }

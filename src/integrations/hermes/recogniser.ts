@@ -25,6 +25,7 @@ export interface Utterance {
 export interface Recogniser {
   /** Listens for a session of this node's dialogue; `voiceId` is the session that a wake word opened. */
   begin(utterance: Utterance, voiceId?: string): void;
+  /** Stops what `begin` began. */
   stop(site: string): void;
   /** A wake word opened a voice session, and another dialogue manager may ask for its words. */
   offer(site: string, voiceId: string): void;
@@ -63,9 +64,14 @@ export function createRecogniser(options: RecogniserOptions): Recogniser {
     const { utterance, owner } = current;
     if (active.get(utterance.site) !== current) return;
     active.delete(utterance.site);
-    if (heard.kind === 'words') tellWords(utterance, heard);
-    else if (heard.kind === 'failed') fail(utterance, heard.error);
-    else if (owner === 'outside') tellWords(utterance, NOTHING);
+    if (heard.kind === 'words') {
+      const { problem } = heard;
+      const text = `Cannot hear "${utterance.siteId}": ${problem}`;
+      if (problem !== undefined) fail(utterance, new LedgeError('unavailable', text));
+      tellWords(utterance, heard);
+    }
+    if (heard.kind === 'failed') fail(utterance, heard.error);
+    if (heard.kind === 'cancelled' && owner === 'outside') tellWords(utterance, NOTHING);
     utterance.done(heard);
   }
 
@@ -94,7 +100,7 @@ export function createRecogniser(options: RecogniserOptions): Recogniser {
     else ears.listen(site, listener);
   }
 
-  function stop(site: string): void {
+  function drop(site: string): void {
     active.delete(site);
     waiting.delete(site);
     withdraw(site);
@@ -116,9 +122,11 @@ export function createRecogniser(options: RecogniserOptions): Recogniser {
 
   return {
     begin: (utterance, voiceId) => open({ owner: 'dialogue', utterance }, voiceId),
-    stop,
+    stop(site) {
+      if (active.get(site)?.owner !== 'outside') drop(site);
+    },
     offer(site, voiceId) {
-      stop(site);
+      drop(site);
       const offer: Offered = { heard: undefined, cancel: () => undefined };
       offered.set(site, offer);
       ears.adopt(site, voiceId, (heard) => {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Bus, Message } from '../../bus/bus.ts';
 import { toMono } from '../../signal/pcm.ts';
 import {
@@ -95,7 +96,9 @@ export function createSiteAudio(options: SiteAudioOptions): SiteAudio {
     }
     const site: Site = {
       ...{ siteId, device: deviceOfSiteId(siteId), stream: filters.openStream() },
-      ...{ waiting: new Uint8Array(0), sequence: 0, frames: 0, malformed: 0, heard: 0 },
+      ...{ waiting: new Uint8Array(0), frames: 0, malformed: 0, heard: 0 },
+      // Not from 0: whoever heard the site before must see that it counts afresh.
+      sequence: randomInt(SEQUENCE_COUNT),
     };
     sites.set(siteId, site);
     return site;

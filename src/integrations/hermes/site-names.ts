@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Places } from './options.ts';
 
 /** What fits a topic level, a file name and the configuration. */
 const DEVICE_LENGTH_MAX = 64;
@@ -47,17 +48,31 @@ export interface SiteNames {
   siteOf(siteId: string): string;
   /** The siteId of a site; the device decides where several share the site. */
   siteIdOf(site: string, device?: string): string;
+  /** What a site is called in sentences. */
+  roomOf(site: string): string;
 }
 
-/** Reads the configured pairs; every other siteId is the site of its own device name. */
-export function createSiteNames(pairs: Readonly<Record<string, string>>): SiteNames {
+export interface SiteNamesOptions {
+  /** Site by siteId, as configured. */
+  readonly pairs: Readonly<Record<string, string>>;
+  readonly places: Places;
+  /** Devices of this node itself: no siteId has made their names. */
+  readonly own: readonly string[];
+}
+
+/** A siteId is the configured site, a site of that name, the site of its device, or one of its own. */
+export function createSiteNames({ pairs, places, own }: SiteNamesOptions): SiteNames {
   const sites = new Map(Object.entries(pairs));
+  const rooms = new Map(Object.entries(places).map(([site, { room }]) => [site, room]));
+  const siteOfDevice = new Map(
+    Object.entries(places).flatMap(([site, { devices }]) =>
+      devices.map((device) => [device, site] as const),
+    ),
+  );
   const long = new Map<string, string>();
   const known = (name: string) => long.get(name) ?? siteIdOfDevice(name);
 
-  function siteOf(siteId: string): string {
-    const named = sites.get(siteId);
-    if (named !== undefined) return named;
+  function deviceOf(siteId: string): string {
     const device = deviceOfSiteId(siteId);
     if (device.length === DEVICE_LENGTH_MAX && !long.has(device)) {
       const [oldest] = long.keys();
@@ -67,13 +82,23 @@ export function createSiteNames(pairs: Readonly<Record<string, string>>): SiteNa
     return device;
   }
 
+  function siteOf(siteId: string): string {
+    const named = sites.get(siteId) ?? (rooms.has(siteId) ? siteId : undefined);
+    if (named !== undefined) return named;
+    const device = deviceOf(siteId);
+    return siteOfDevice.get(device) ?? device;
+  }
+
   return {
     siteOf,
     siteIdOf(site, device) {
-      const own = device === undefined ? undefined : known(device);
-      if (own !== undefined && siteOf(own) === site) return own;
+      if (device !== undefined && !own.includes(device)) {
+        const siteId = known(device);
+        if (siteOf(siteId) === site) return siteId;
+      }
       const named = [...sites].find(([, to]) => to === site);
-      return named?.[0] ?? known(site);
+      return named?.[0] ?? (rooms.has(site) ? site : known(site));
     },
+    roomOf: (site) => rooms.get(site) ?? site,
   };
 }

@@ -31,6 +31,7 @@ const eventSchema = z.discriminatedUnion('type', [
     score: z.number().default(1),
     seconds: z.number().default(0),
     intent: intent.optional(),
+    response: z.string().optional(),
   }),
   z.object({ ...base, type: z.literal('not-recognised'), reason: z.string() }),
   z.object({ ...base, type: z.literal('session-ended'), reason: z.string() }),
@@ -98,7 +99,10 @@ export async function openVoiceLink(options: VoiceLinkOptions): Promise<VoiceLin
     const { transaction, status, data, error } = answer.data;
     const one = waiting.get(transaction);
     if (status === 'ok' && data?.sessionId !== undefined) one?.answer(data.sessionId);
-    else one?.refuse(new LedgeError('unavailable', error ?? 'Cannot listen: no session opened'));
+    else {
+      const text = error ?? 'Cannot listen: no session opened';
+      one?.refuse(new LedgeError('unavailable', text, { retriable: true }));
+    }
   });
 
   function request(name: string, body: object): Promise<void> {

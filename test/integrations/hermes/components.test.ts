@@ -162,15 +162,28 @@ describe('waking', () => {
     expect(await voice.asked('set')).toEqual({ site: 'attic', enabled: true });
   });
 
+  test.each([
+    ['default', 'hall'],
+    ['sat 1', 'kitchen'],
+    ['Living Room', 'Living Room'],
+    ['sofa', 'Living Room'],
+    ['Küche', 'K_xc3_xbcche'],
+  ])('of siteId %s is that of site %s', async (siteId, site) => {
+    await open({ sites: { default: 'hall' } });
+    await peer.say('hotword/toggleOff', { siteId });
+    expect(await voice.asked('set')).toEqual({ site, enabled: false });
+  });
+
   test('is told under the siteId of the satellite that heard it', async () => {
-    await open({ sites: { default: 'hall', 'sat 1': 'kitchen' }, wakewordId: 'w' });
+    await open({ sites: { default: 'hall' }, wakewordId: 'w' });
     await wake('a', 'hall', 'default');
     await wake('b', 'kitchen', 'sat_x201');
-    await wake('c', 'kitchen', 'ceiling');
+    await wake('c', 'Living Room', 'desk');
     await wake('d', 'K_xc3_xbcche');
+    await wake('e', 'Living Room', 'sofa');
     const heard: unknown[] = [];
-    for (let at = 0; at < 4; at++) heard.push((await peer.hear('hotword/w/detected')).siteId);
-    expect(heard).toEqual(['default', 'sat 1', 'sat 1', 'Küche']);
+    for (let at = 0; at < 5; at++) heard.push((await peer.hear('hotword/w/detected')).siteId);
+    expect(heard).toEqual(['default', 'sat 1', 'Living Room', 'Küche', 'sofa']);
   });
 });
 

@@ -106,10 +106,13 @@ describe('a command after the wake word', () => {
     expect(slots).toMatchObject([{ slotName: 'level', rawValue: '30', value: { value: 30 } }]);
   });
 
-  test('that the node carries out itself ends the session', async () => {
+  test('that the node carries out itself ends the session, with what is said back', async () => {
     await wake();
     await peer.hear('asr/startListening');
-    await command('stop');
+    await command('stop', { response: 'The saw stops' });
+    const { id, text } = await peer.hear('tts/say');
+    expect(text).toBe('The saw stops');
+    await peer.say('tts/sayFinished', { id });
     expect(await peer.hear('dialogueManager/sessionEnded')).toMatchObject({
       termination: { reason: 'nominal' },
     });
@@ -138,6 +141,17 @@ describe('a command after the wake word', () => {
       ...{ sessionId, termination: { reason: 'intentNotRecognized' } },
     });
     expect(peer.heard()).not.toContain('dialogueManager/intentNotRecognized');
+  });
+
+  test('that was lost on the way is told as an error', async () => {
+    await wake();
+    await peer.hear('asr/startListening');
+    const session = { site: 'kitchen', sessionId: 'wake-1' };
+    await voice.tell({ type: 'not-recognised', ...session, reason: 'audio-lost' });
+    expect(await peer.hear('error/asr')).toMatchObject({
+      error: expect.stringMatching('audio-lost'),
+    });
+    await peer.hear('dialogueManager/sessionEnded');
   });
 
   test('that is called off ends the session as the user wished', async () => {
@@ -299,13 +313,32 @@ describe('a session that a skill starts', () => {
     expect(peer.heard()).not.toContain('asr/startListening');
   });
 
-  test('ends with an error where nobody can listen', async () => {
+  test('ends with an error where nobody can listen, also after a while', async () => {
     voice.refuseWith('no such site');
     await peer.say('dialogueManager/startSession', action());
-    expect(await peer.hear('error/asr')).toMatchObject({ error: 'no such site' });
+    expect(await pass(100, 'error/asr')).toMatchObject({ error: 'no such site' });
     expect(await peer.hear('dialogueManager/sessionEnded')).toMatchObject({
       termination: { reason: 'error' },
     });
+  });
+
+  test('listens once the satellite is known, which sends no sound before that', async () => {
+    voice.refuseWith('no such site');
+    await peer.say('dialogueManager/startSession', action());
+    await peer.hear('asr/startListening');
+    await voice.asked('listen');
+    voice.refuseWith(undefined);
+    let again = false;
+    void voice.asked('listen').then(() => {
+      again = true;
+    });
+    while (!again) {
+      house.clock.advance(100);
+      await setImmediate();
+    }
+    await command('on', {}, 'voice-1');
+    await peer.hear('intent/HassTurnOn');
+    expect(peer.heard()).not.toContain('error/asr');
   });
 
   test('that a skill ends while it listens stops listening', async () => {

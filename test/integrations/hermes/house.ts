@@ -19,6 +19,12 @@ export const INTENTS = {
   go: { intent: 'no/#', slots: {} },
 };
 
+/** Sites of the node. */
+const PLACES = {
+  kitchen: { devices: ['kitchen', 'sat_x201'], room: 'Kitchen' },
+  'Living Room': { devices: ['desk', 'sofa'] },
+};
+
 /** A broker with Hermes on it, a skill (or satellite) and the voice sessions of the node. */
 export interface House extends AsyncDisposable {
   readonly bus: Bus;
@@ -39,9 +45,8 @@ export async function openHouse(config: object = {}, given?: Bus): Promise<House
     (message: string, fields: object = {}) =>
       void log.push({ level, message, fields });
   const hermes = await openHermes(hermesSchema.parse(config), {
-    ...{ bus, clock, base: 'ledge/test', intents: INTENTS, microphones: ['desk'] },
+    ...{ bus, clock, base: 'ledge/test', intents: INTENTS, microphones: ['desk'], places: PLACES },
     log: { debug: line('debug'), info: line('info'), warn: line('warn') },
-    roomOf: (site) => (site === 'kitchen' ? 'Kitchen' : undefined),
   });
   const peer = await connectHermes(bus.address);
   const voice = await connectVoice(bus.address, 'ledge/test');

@@ -6,6 +6,7 @@ import type { Incoming } from './messages.ts';
 import type { HermesConfig } from './options.ts';
 import type { Outlet } from './outlet.ts';
 import type { Recogniser } from './recogniser.ts';
+import { createSession, type Session } from './session.ts';
 import type { SiteNames } from './site-names.ts';
 import type { Speech } from './speech.ts';
 import type { Understanding } from './understanding.ts';
@@ -41,36 +42,6 @@ export interface DialogueOptions {
   readonly recogniser: Recogniser;
   readonly understanding: Understanding;
   readonly speech: Speech;
-}
-
-interface Session {
-  readonly id: string;
-  readonly siteId: string;
-  readonly site: string;
-  readonly kind: 'action' | 'notification';
-  readonly text: string | null;
-  readonly wakewordId: string | null;
-  customData: string | null;
-  lang: string;
-  intentFilter: readonly string[] | null;
-  /** Whether a skill deals with what was not understood. */
-  sendNotRecognized: boolean;
-  /** Counts what happened: whoever waited finds out that it is over. */
-  /** The voice session that a wake word opened, until it is listened to. */
-  voiceId: string | undefined;
-  step: number;
-  cancelTimer: () => void;
-}
-
-type Beginning = Pick<Session, 'id' | 'siteId' | 'site' | 'kind' | 'text' | 'customData' | 'lang'> &
-  Partial<Session>;
-
-function createSession(beginning: Beginning): Session {
-  return {
-    ...{ wakewordId: null, intentFilter: null, sendNotRecognized: false, voiceId: undefined },
-    ...{ step: 0, cancelTimer: () => undefined },
-    ...beginning,
-  };
 }
 
 const BY_DIALOGUE = 'dialogueSession';
@@ -211,63 +182,72 @@ export function createDialogue(options: DialogueOptions): Dialogue {
     return session;
   }
 
+  function wake({ siteId, wakewordId, sessionId, lang, voiceId }: Waking): void {
+    const site = names.siteOf(siteId);
+    const before = current.get(site);
+    const session = createSession({
+      ...{ siteId, site, wakewordId, kind: 'action', text: null, customData: wakewordId },
+      id: sessionId ?? `${siteId}-${wakewordId}-${randomUUID()}`,
+      ...{ lang: lang ?? config.language, voiceId },
+    });
+    if (before === undefined) {
+      open(session);
+    } else {
+      queues.set(site, [session, ...(queues.get(site) ?? [])]);
+      finish(before, 'abortedByUser');
+    }
+  }
+
+  function start(message: Incoming<'hermes/dialogueManager/startSession'>): void {
+    const { siteId, init, customData, lang } = message;
+    const site = names.siteOf(siteId);
+    const action = init.type === 'action' ? init : undefined;
+    const session = createSession({
+      ...{ siteId, site, kind: init.type, text: init.text, customData },
+      ...{ id: randomUUID(), lang: lang ?? config.language },
+      intentFilter: action?.intentFilter ?? null,
+      sendNotRecognized: action?.sendIntentNotRecognized ?? false,
+    });
+    if (!current.has(site)) {
+      open(session);
+    } else if (action === undefined || action.canBeEnqueued) {
+      enqueue(session);
+    } else {
+      const text = `Cannot start a session at "${siteId}": one is open, and it may not wait`;
+      refuse(siteId, new LedgeError('unavailable', text, { retriable: true }));
+    }
+  }
+
+  async function proceed(
+    message: Incoming<'hermes/dialogueManager/continueSession'>,
+  ): Promise<void> {
+    const session = sessionOf(message.sessionId, 'continue');
+    if (session === undefined) return;
+    const { siteId, site, id: sessionId } = session;
+    const goesOn = nextStep(session);
+    session.customData = message.customData ?? session.customData;
+    session.lang = message.lang ?? session.lang;
+    session.intentFilter = message.intentFilter;
+    session.sendNotRecognized = message.sendIntentNotRecognized;
+    outlet.say('asr/stopListening', { siteId, sessionId });
+    recogniser.stop(site);
+    tellHotword('toggleOff', siteId);
+    if (message.text !== null) await say(session, message.text);
+    if (goesOn()) listen(session);
+  }
+
+  async function end(message: Incoming<'hermes/dialogueManager/endSession'>): Promise<void> {
+    const session = sessionOf(message.sessionId, 'end');
+    if (session === undefined) return;
+    const goesOn = nextStep(session);
+    session.customData = message.customData ?? session.customData;
+    recogniser.stop(session.site);
+    if (message.text !== null) await say(session, message.text);
+    if (goesOn()) finish(session, 'nominal');
+  }
+
   return {
-    wake({ siteId, wakewordId, sessionId, lang, voiceId }) {
-      const site = names.siteOf(siteId);
-      const before = current.get(site);
-      const session = createSession({
-        ...{ siteId, site, wakewordId, kind: 'action', text: null, customData: wakewordId },
-        id: sessionId ?? `${siteId}-${wakewordId}-${randomUUID()}`,
-        ...{ lang: lang ?? config.language, voiceId },
-      });
-      if (before === undefined) {
-        open(session);
-      } else {
-        queues.set(site, [session, ...(queues.get(site) ?? [])]);
-        finish(before, 'abortedByUser');
-      }
-    },
-    start({ siteId, init, customData, lang }) {
-      const site = names.siteOf(siteId);
-      const action = init.type === 'action' ? init : undefined;
-      const session = createSession({
-        ...{ siteId, site, kind: init.type, text: init.text, customData },
-        ...{ id: randomUUID(), lang: lang ?? config.language },
-        intentFilter: action?.intentFilter ?? null,
-        sendNotRecognized: action?.sendIntentNotRecognized ?? false,
-      });
-      if (!current.has(site)) {
-        open(session);
-      } else if (action === undefined || action.canBeEnqueued) {
-        enqueue(session);
-      } else {
-        const text = `Cannot start a session at "${siteId}": one is open, and it may not wait`;
-        refuse(siteId, new LedgeError('unavailable', text, { retriable: true }));
-      }
-    },
-    async continue(message) {
-      const session = sessionOf(message.sessionId, 'continue');
-      if (session === undefined) return;
-      const { siteId, site, id: sessionId } = session;
-      const goesOn = nextStep(session);
-      session.customData = message.customData ?? session.customData;
-      session.lang = message.lang ?? session.lang;
-      session.intentFilter = message.intentFilter;
-      session.sendNotRecognized = message.sendIntentNotRecognized;
-      outlet.say('asr/stopListening', { siteId, sessionId });
-      recogniser.stop(site);
-      tellHotword('toggleOff', siteId);
-      if (message.text !== null) await say(session, message.text);
-      if (goesOn()) listen(session);
-    },
-    async end(message) {
-      const session = sessionOf(message.sessionId, 'end');
-      if (session === undefined) return;
-      const goesOn = nextStep(session);
-      session.customData = message.customData ?? session.customData;
-      if (message.text !== null) await say(session, message.text);
-      if (goesOn()) finish(session, 'nominal');
-    },
+    ...{ wake, start, continue: proceed, end },
     close() {
       for (const session of current.values()) session.cancelTimer();
       current.clear();

@@ -15,15 +15,15 @@ export interface HermesPeer extends TestClient {
 export async function connectHermes(url: string): Promise<HermesPeer> {
   const peer = await connectTest(url, ['hermes/#'], { protocolVersion: 4 });
   const taken = new Map<string, number>();
-  const own: string[] = [];
+  const own = new Set<string>();
 
   async function send(path: string, payload: Uint8Array | string): Promise<void> {
-    own.push(`${path}\n${payload.toString()}`);
+    own.add(`${path}\n${Buffer.from(payload).toString('latin1')}`);
     await peer.client.publishAsync(`hermes/${path}`, Buffer.from(payload));
   }
 
   const others = (message: Received): boolean =>
-    !own.includes(`${message.topic.slice('hermes/'.length)}\n${message.payload.toString()}`);
+    !own.has(`${message.topic.slice('hermes/'.length)}\n${message.payload.toString('latin1')}`);
 
   return {
     ...peer,

@@ -47,7 +47,8 @@ export async function openHermes(config: HermesConfig, parts: HermesParts): Prom
       await hear({ bus, teardown, filter }, (delivery) => {
         delivery.accept();
         delivery.settle();
-        dispatch(filter, delivery.message.topic, delivery.message.payload);
+        const { topic, payload, retain } = delivery.message;
+        if (!retain) dispatch(filter, topic, payload); // kept: asked some time ago
       });
     }
     await hear({ bus, teardown, filter: AUDIO_FILTER }, (delivery) => {

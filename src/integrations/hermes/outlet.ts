@@ -49,9 +49,11 @@ export function createOutlet({ bus, clock, log, filters }: OutletOptions): Outle
       log.debug('Cannot say in Hermes', { topic, problem });
       return;
     }
+    // Sent later it would come back as a stranger's, and what comes late in a dialogue is no help.
+    if (bus.state === 'offline') return;
     const comesBack = filters.some((filter) => matches(filter, topic));
     const callOff = comesBack ? echoes.expect(topic, payload) : undefined;
-    // As other programs of this protocol send: what comes late in a dialogue is no help.
+    // QoS 0, as other programs of this protocol send.
     const message = { topic, payload: Buffer.from(payload), qos: 0, retain: false } as const;
     bus.publish(message).catch((error: unknown) => {
       callOff?.();

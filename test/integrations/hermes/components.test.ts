@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { openBroker } from '../../../src/bus/broker.ts';
 import { connectHermes, type HermesPeer, type VoicePeer } from '../../harness/hermes.ts';
 import { type House, openHouse } from './house.ts';
 
@@ -237,6 +238,19 @@ describe('what is no Hermes', () => {
     expect(context).toBe(`hermes/${path}`);
     await peer.say('nlu/query', { input: 'on' });
     await peer.hear('intent/HassTurnOn');
+  });
+
+  test('of today any more (a message that the broker kept) is ignored', async () => {
+    const bus = await openBroker({ port: 0 });
+    const init = { type: 'action', canBeEnqueued: true };
+    await bus.publish({
+      ...{ topic: 'hermes/dialogueManager/startSession', qos: 0, retain: true },
+      payload: Buffer.from(JSON.stringify({ siteId: 'kitchen', init })),
+    });
+    house = await openHouse({}, bus);
+    ({ peer, voice } = house);
+    await peer.say('dialogueManager/startSession', { siteId: 'kitchen', init });
+    await peer.hear('dialogueManager/sessionStarted'); // it need not wait for another
   });
 
   test('is told once a second, with how often', async () => {

@@ -95,8 +95,12 @@ export function createRecogniser(options: RecogniserOptions): Recogniser {
     if (before?.owner === 'outside') tellWords(before.utterance, NOTHING);
     active.set(site, current);
     const listener = (heard: Heard): void => told(current, heard);
-    if (voiceId !== undefined) ears.adopt(site, voiceId, listener);
-    else if (gate.isOff(site)) waiting.set(site, () => ears.listen(site, listener));
+    if (voiceId !== undefined) {
+      ears.adopt(site, voiceId, listener);
+      return;
+    }
+    ears.stop(site);
+    if (gate.isOff(site)) waiting.set(site, () => ears.listen(site, listener));
     else ears.listen(site, listener);
   }
 

@@ -92,6 +92,17 @@ describe('listening for another dialogue manager', () => {
     await voice.asked('cancel');
   });
 
+  test('goes on for the last that asked at a site; the one before gets no words', async () => {
+    await open();
+    await peer.say('asr/startListening', { siteId: 'kitchen', sessionId: 'first' });
+    await voice.asked('listen');
+    await peer.say('asr/startListening', { siteId: 'kitchen', sessionId: 'second' });
+    expect(await peer.hear('asr/textCaptured')).toMatchObject({ text: '', sessionId: 'first' });
+    await voice.asked('listen');
+    await command('voice-2');
+    expect(await peer.hear('asr/textCaptured')).toMatchObject({ text: 'on', sessionId: 'second' });
+  });
+
   test('takes the words of a wake word that this node heard, which then opens no second session', async () => {
     await open({ dialogue: false, wakewordId: 'jarvis' });
     await wake('wake-1');

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from '../std/schema.ts';
 import { brokerField, httpField } from './config-broker.ts';
+import { hermesField } from './config-hermes.ts';
 import { homeAssistantField } from './config-homeassistant.ts';
 import { journalField } from './config-journal.ts';
 import { microphonesField } from './config-microphones.ts';
@@ -64,6 +65,7 @@ export const configSchema = z.strictObject({
   microphones: microphonesField,
   voice: voiceField,
   wyoming: wyomingField,
+  hermes: hermesField,
   homeassistant: homeAssistantField,
   health: z
     .strictObject({

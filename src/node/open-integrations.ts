@@ -1,4 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
+import { openHermes } from '../integrations/hermes/open-hermes.ts';
 import { openWyoming } from '../integrations/wyoming/server.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Teardown } from '../std/teardown.ts';
@@ -33,6 +34,15 @@ export async function openIntegrations(config: NodeConfig, parts: IntegrationPar
     const { intents = config.voice?.intents } = config.wyoming;
     const server = await openWyoming({ ...config.wyoming, intents }, { ...parts, flowOf });
     teardown.add('the Wyoming server', () => server[Symbol.asyncDispose]());
+  }
+  if (config.hermes !== undefined) {
+    const hermes = await openHermes(config.hermes, {
+      ...parts,
+      intents: config.wyoming?.intents ?? {},
+      places: {},
+      microphones: config.microphones.map(({ device }) => device),
+    });
+    teardown.add('Hermes', () => hermes[Symbol.asyncDispose]());
   }
 }
 

@@ -38,8 +38,8 @@ export async function openIntegrations(config: NodeConfig, parts: IntegrationPar
   if (config.hermes !== undefined) {
     const hermes = await openHermes(config.hermes, {
       ...parts,
-      intents: config.wyoming?.intents ?? {},
-      places: {},
+      intents: config.voice?.intents ?? config.wyoming?.intents ?? {},
+      places: config.voice?.sites ?? {},
       microphones: config.microphones.map(({ device }) => device),
     });
     teardown.add('Hermes', () => hermes[Symbol.asyncDispose]());

@@ -3,11 +3,11 @@ import { createTeardown, type Teardown } from '../../std/teardown.ts';
 import { createDialogue } from './dialogue.ts';
 import { createEars } from './ears.ts';
 import { createGate } from './gate.ts';
-import { createIntents } from './intents.ts';
 import { componentOf, type Filter, type Incoming, parseMessage, SCHEMAS } from './messages.ts';
 import type { HermesConfig, HermesParts } from './options.ts';
 import { createOutlet, type Outlet } from './outlet.ts';
 import { createRecogniser } from './recogniser.ts';
+import { createSentences } from './sentences.ts';
 import { createSiteAudio, type SiteAudio, type SiteCounts } from './site-audio.ts';
 import { createSiteNames } from './site-names.ts';
 import { createSpeech } from './speech.ts';
@@ -128,8 +128,8 @@ async function openComponents(config: HermesConfig, parts: ComponentParts): Prom
   });
   const waitMs = limits.sayFinishedSeconds * 1e3;
   const speech = createSpeech({ outlet, clock, waitMs, hotword, asr });
-  const intents = createIntents({ rules: parts.intents, names });
-  const understanding = createUnderstanding(intents, outlet);
+  const sentences = createSentences({ rules: parts.intents, names });
+  const understanding = createUnderstanding(sentences, outlet);
   const dialogue = createDialogue({
     ...{ config, outlet, clock, names, recogniser, understanding, speech },
   });

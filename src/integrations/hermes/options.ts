@@ -1,13 +1,6 @@
 import type { Bus } from '../../bus/bus.ts';
 import type { Clock } from '../../std/clock.ts';
-
-/** What a command means: an intent with its slots, a message that the node publishes, or both. */
-export interface IntentRule {
-  readonly intent?: string | undefined;
-  readonly slots: Readonly<Record<string, string | number | boolean>>;
-  readonly publish?: { readonly topic: string; readonly payload: string } | undefined;
-  readonly response?: string | undefined;
-}
+import type { IntentRules } from '../intents.ts';
 
 /** Sites of the node with their devices; without any, the one of the site's own name. */
 export type Places = Readonly<
@@ -44,7 +37,7 @@ export interface HermesParts {
     warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   };
   /** What commands mean, by their words. */
-  readonly intents: Readonly<Record<string, IntentRule>>;
+  readonly intents: IntentRules;
   /** Sites as the voice sessions have them: a device that none names is a site of its own. */
   readonly places: Places;
   /** Devices that are microphones of this node: nobody else's sound is taken under their names. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../std/clock.ts';
 import { LedgeError } from '../../std/error.ts';
 import type { Ears, Heard } from './ears.ts';
 import type { Gate } from './gate.ts';
-import { tokensOf } from './intents.ts';
+import { tokensOf } from './sentences.ts';
 import type { Incoming } from './messages.ts';
 import type { Outlet } from './outlet.ts';
 import type { SiteNames } from './site-names.ts';

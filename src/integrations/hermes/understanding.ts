@@ -1,6 +1,6 @@
 import { topicProblem } from '../../bus/topics.ts';
 import { LedgeError } from '../../std/error.ts';
-import { type Intents, type Meaning, type Recognised, tokensOf } from './intents.ts';
+import { type Meaning, type Recognised, type Sentences, tokensOf } from './sentences.ts';
 import type { Outlet } from './outlet.ts';
 
 /** Who asks: a program that must be answered, or a dialogue of this node that deals with the answer. */
@@ -29,11 +29,11 @@ export interface Understanding {
 }
 
 /** Answers by the configured rules. */
-export function createUnderstanding(intents: Intents, outlet: Outlet): Understanding {
+export function createUnderstanding(sentences: Sentences, outlet: Outlet): Understanding {
   return {
     answer(query, asker) {
       const { input, intentFilter, siteId, sessionId, id, customData, confidence } = query;
-      const meaning = intents.understand({ ...query, text: input, intentFilter });
+      const meaning = sentences.understand({ ...query, text: input, intentFilter });
       const problem =
         meaning.kind === 'intent' ? topicProblem(`hermes/intent/${meaning.name}`) : '';
       if (meaning.kind === 'intent' && problem === undefined) {

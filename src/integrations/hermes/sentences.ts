@@ -1,4 +1,4 @@
-import type { IntentRule } from './options.ts';
+import { createIntents, type IntentRules, type SlotValue } from '../intents.ts';
 import type { SiteNames } from './site-names.ts';
 
 /** A slot as skills read it. The rules give its value, so it need not stand in the text. */
@@ -7,7 +7,7 @@ export interface Slot {
   readonly slotName: string;
   readonly confidence: number;
   readonly rawValue: string;
-  readonly value: { readonly kind: string; readonly value: string | number | boolean };
+  readonly value: { readonly kind: string; readonly value: SlotValue };
   readonly range: {
     readonly start: number;
     readonly end: number;
@@ -34,35 +34,27 @@ export interface Sentence {
 /** An intent with the values of its slots. */
 export interface Recognised {
   readonly name: string;
-  readonly slots: Readonly<Record<string, string | number | boolean>>;
+  readonly slots: Readonly<Record<string, SlotValue>>;
 }
 
 /** Understands sentences. */
-export interface Intents {
+export interface Sentences {
   understand(sentence: Sentence): Meaning;
 }
 
-export interface IntentsOptions {
-  readonly rules: Readonly<Record<string, IntentRule>>;
+export interface SentencesOptions {
+  readonly rules: IntentRules;
   readonly names: Pick<SiteNames, 'siteOf' | 'roomOf'>;
 }
 
-/** Reads the rules once; sentences are compared without case, punctuation and spare blanks. */
-export function createIntents({ rules, names }: IntentsOptions): Intents {
-  const known = new Map(Object.entries(rules).map(([text, rule]) => [plain(text), rule]));
+/** Understands by the rules of the voice sessions. */
+export function createSentences({ rules, names }: SentencesOptions): Sentences {
+  const intents = createIntents(rules);
 
   function recognise(text: string, siteId: string): Recognised | 'handled' | undefined {
-    const rule = known.get(plain(text));
-    if (rule === undefined) return undefined;
-    if (rule.intent === undefined) return 'handled';
     const site = names.siteOf(siteId);
-    const room = names.roomOf(site);
-    const fill = (value: string) => value.replaceAll('{site}', site).replaceAll('{room}', room);
-    const slots = Object.entries(rule.slots).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? fill(value) : value,
-    ]);
-    return { name: rule.intent, slots: Object.fromEntries(slots) };
+    const found = intents.find(text, { site, room: names.roomOf(site) });
+    return found && (found.intent ?? 'handled');
   }
 
   return {
@@ -78,7 +70,7 @@ export function createIntents({ rules, names }: IntentsOptions): Intents {
   };
 }
 
-function slotOf(text: string, name: string, value: string | number | boolean): Slot {
+function slotOf(text: string, name: string, value: SlotValue): Slot {
   const rawValue = String(value);
   const at = rawValue === '' ? -1 : text.toLowerCase().indexOf(rawValue.toLowerCase());
   const start = Math.max(0, at);
@@ -98,10 +90,4 @@ export function tokensOf(text: string, confidence: number): readonly (readonly o
       ...{ value, confidence, rangeStart: index, rangeEnd: index + value.length, time: null },
     })),
   ];
-}
-
-/** A sentence as it is compared. */
-function plain(text: string): string {
-  const words = text.toLowerCase().replaceAll(/[^\p{L}\p{N}_-]+/gu, ' ');
-  return words.replaceAll(/[\s_-]+/g, ' ').trim();
 }

@@ -54,10 +54,10 @@ export const voiceSchema = z.strictObject({
   wakeFlow: flowName.default('wake-word').describe('Finds wake words.'),
   commandFlow: flowName.default('voice-command').describe('Tells which command a clip holds.'),
   prerollMs: milliseconds(0, 2_000)
-    .default(250)
+    .default(300)
     .describe('The sound of a command begins so long before its wake word was found.'),
   wakeTailMs: milliseconds(0, 2_000)
-    .default(250)
+    .default(150)
     .describe('Speech that ends so soon after the wake word was found is the rest of that word.'),
   endSilenceMs: milliseconds(0, 3_000)
     .default(60)

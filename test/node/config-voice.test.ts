@@ -16,7 +16,11 @@ test('an empty field is enough', () => {
 test.each([
   ['a site that is no level of a topic', { sites: { 'a/b': {} } }, /one level of a topic/],
   ['a device that is none', { sites: { a: { devices: ['+'] } } }, /one level of a topic/],
-  ['a device of two sites', { sites: { a: { devices: ['m'] }, b: { devices: ['m'] } } }, /is at ."a/],
+  [
+    'a device of two sites',
+    { sites: { a: { devices: ['m'] }, b: { devices: ['m'] } } },
+    /is at ."a/,
+  ],
   ['a device that is another site', { sites: { a: {}, b: { devices: ['a'] } } }, /is at ."a/],
   ['a rule that does nothing', { intents: { on: {} } }, /an intent or publish/],
   ['a field that is none', { endSilence: 1 }, /endSilence/],

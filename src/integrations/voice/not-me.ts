@@ -6,19 +6,28 @@ import { fitThreshold } from './threshold.ts';
 const FALSE_MAX = 32;
 const GOOD_MAX = 64;
 
-/** Where what was learned of each site lasts. */
+/** Sites that are remembered, the last to learn: whoever sends sound may name one. */
+const SITES_MAX = 256;
+/** Under which name all sites are kept. */
+const KEY = 'sites';
+
+/** Where what was learned lasts. */
 export interface LearnedStore {
-  get(site: string): Readonly<Record<string, unknown>> | undefined;
-  set(site: string, state: Readonly<Record<string, unknown>>): void;
-  delete(site: string): number;
+  get(name: string): Readonly<Record<string, unknown>> | undefined;
+  set(name: string, state: Readonly<Record<string, unknown>>): void;
   flush(): Promise<void>;
 }
 
 const score = z.number().min(0).max(1);
-const learnedSchema = z.object({
+const scoresSchema = z.object({
   false: z.array(score).max(FALSE_MAX),
   good: z.array(score).max(GOOD_MAX),
 });
+const learnedSchema = z.object({
+  sites: z.array(z.tuple([z.string(), scoresSchema])).max(SITES_MAX),
+});
+
+type Scores = z.infer<typeof scoresSchema>;
 
 /** One wake that somebody said was none. */
 export interface FalseWake {
@@ -51,23 +60,17 @@ export function createNotMe(
   store: LearnedStore,
   { clips, failed }: { readonly clips: Clips; failed(error: unknown): void },
 ): NotMe {
-  const of = (site: string) => {
-    const parsed = learnedSchema.safeParse(store.get(site));
-    return parsed.success ? parsed.data : { false: [], good: [] };
-  };
-  const thresholds = new Map<string, number>();
+  const parsed = learnedSchema.safeParse(store.get(KEY));
+  const sites = new Map<string, Scores>(parsed.success ? parsed.data.sites : []);
+  const of = (site: string): Scores => sites.get(site) ?? { false: [], good: [] };
+  const threshold = (site: string) => fitThreshold(of(site));
 
-  function keep(site: string, scores: z.infer<typeof learnedSchema>): number {
-    const threshold = fitThreshold(scores);
-    thresholds.set(site, threshold);
-    store.set(site, { ...scores });
-    return threshold;
-  }
-
-  function threshold(site: string): number {
-    const known = thresholds.get(site) ?? fitThreshold(of(site));
-    thresholds.set(site, known);
-    return known;
+  function keep(site: string, scores: Scores): void {
+    sites.delete(site);
+    sites.set(site, scores);
+    const [oldest] = sites.keys();
+    if (sites.size > SITES_MAX && oldest !== undefined) sites.delete(oldest);
+    store.set(KEY, { sites: [...sites] });
   }
 
   return {
@@ -83,17 +86,17 @@ export function createNotMe(
     },
     async refuse(site, wake) {
       const scores = of(site);
-      const fitted = keep(site, {
+      keep(site, {
         ...scores,
         false: [...scores.false, wake.score].slice(-FALSE_MAX),
       });
       const clip = await clips.save(site, wake.clip, wake.ts);
       await store.flush();
-      return { threshold: fitted, clip };
+      return { threshold: threshold(site), clip };
     },
     async forget(site) {
-      thresholds.delete(site);
-      const gone = store.delete(site) > 0;
+      const gone = sites.delete(site);
+      store.set(KEY, { sites: [...sites] });
       await store.flush();
       return gone;
     },

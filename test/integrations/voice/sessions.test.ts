@@ -81,7 +81,7 @@ describe('a session', () => {
     expect(room.types()).toEqual([STARTED]);
     const [clip] = room.clips;
     // Before the wake word, the command, until the flow says so, silence that came by the limit.
-    expect(samplesOf(clip!.payload) / 16).toBe(250 + 400 + 100 + 40);
+    expect(samplesOf(clip!.payload) / 16).toBe(300 + 400 + 100 + 40);
     expect(Buffer.from(clip!.payload).readInt16LE(44)).toBe(8000);
     await room.answer(ON);
     expect(room.types()).toEqual(RECOGNISED);

@@ -2,9 +2,9 @@ import type { Clock } from '../../std/clock.ts';
 import { LedgeError } from '../../std/error.ts';
 import type { Ears, Heard } from './ears.ts';
 import type { Gate } from './gate.ts';
-import { tokensOf } from './sentences.ts';
 import type { Incoming } from './messages.ts';
 import type { Outlet } from './outlet.ts';
+import { tokensOf } from './sentences.ts';
 import type { SiteNames } from './site-names.ts';
 
 /** A dialogue manager asks for the words of a wake within this, or does not want them. */

@@ -1,7 +1,7 @@
 import { topicProblem } from '../../bus/topics.ts';
 import { LedgeError } from '../../std/error.ts';
-import { type Meaning, type Recognised, type Sentences, tokensOf } from './sentences.ts';
 import type { Outlet } from './outlet.ts';
+import { type Meaning, type Recognised, type Sentences, tokensOf } from './sentences.ts';
 
 /** Who asks: a program that must be answered, or a dialogue of this node that deals with the answer. */
 type Asker = 'program' | 'dialogue';

@@ -49,10 +49,16 @@ describe('a site that is spoken in', () => {
   test('shows that it listens, and each command as an event', async () => {
     await say(silence(0.3));
     await home.act(id('button', 'listen_now'), 'press');
-    await home.until('it listens', () => home.entity(id('binary_sensor', 'listening'))?.state === 'on');
+    await home.until(
+      'it listens',
+      () => home.entity(id('binary_sensor', 'listening'))?.state === 'on',
+    );
     await say(joined(silence(0.3), await spoken('off'), silence(1)));
     await home.until('a command', () => home.entity(id('event', 'command'))?.events[0] === 'off');
-    await home.until('the end', () => home.entity(id('binary_sensor', 'listening'))?.state === 'off');
+    await home.until(
+      'the end',
+      () => home.entity(id('binary_sensor', 'listening'))?.state === 'off',
+    );
     expect(home.problems).toEqual([]);
   });
 });

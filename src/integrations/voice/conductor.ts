@@ -25,7 +25,7 @@ export interface Question {
 
 export interface ConductorOptions extends Pick<VoiceParts, 'clock' | 'log'> {
   readonly config: VoiceConfig;
-  readonly notMe: Pick<NotMe, 'threshold' | 'good'>;
+  readonly notMe: Pick<NotMe, 'judge' | 'good'>;
   readonly teller: Teller;
   hasActivity(): boolean;
   ask(question: Question): void;
@@ -135,8 +135,8 @@ export function createConductor(options: ConductorOptions): Conductor {
     const { site, name, start } = one;
     site.open = undefined;
     log.debug('A voice session ends', { ...name, ...result });
-    if (result.kind === 'command' && start.trigger === 'wake') {
-      notMe.good(site.name, start.wake.score);
+    if (result.kind === 'command' && one.lastWake !== undefined) {
+      notMe.good(site.name, one.lastWake);
     }
     teller.ended(name, result);
   }
@@ -150,12 +150,14 @@ export function createConductor(options: ConductorOptions): Conductor {
   ): void {
     const fields = { site: site.name, device: ear.device, ...best };
     if (!site.enabled || clock.now() < site.quietUntilMs) return;
-    if (best.score < notMe.threshold(site.name)) {
-      log.info('A wake word is below what the site learned', fields);
-      return;
-    }
     if (site.open?.session.phase === 'asking' || of(ear).some(isWaiting)) return;
     const from = ear.ring.positionAt(ts);
+    const clip = ear.ring.slice(from - samplesOf(WAKE_CLIP_MS), from);
+    const refusal = notMe.judge(site.name, { score: best.score, clip });
+    if (refusal !== undefined) {
+      log.info('A wake word does not count at this site', { ...fields, refusal });
+      return;
+    }
     const start: SessionStart = { trigger: 'wake', wake: best };
     arbitration.enter(begin(site, ear, { from, start, ts: ts ?? clock.now() }));
   }

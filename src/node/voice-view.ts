@@ -13,7 +13,7 @@ export function voiceView({ sites, intents }: VoiceConfig, base: string): FlowVi
     devices: Object.keys(sites),
     shape: {
       entities: entitiesOf(Object.keys(intents)),
-      ...{ of: 'values', labels: undefined, pictures: false, encoding: 'json' },
+      ...{ of: NAME, labels: undefined, pictures: false, encoding: 'json' },
       results: `${base}/${NAME}/{device}`,
       events: 'ledge/in/voice/{device}',
     },
@@ -30,8 +30,7 @@ function entitiesOf(commands: readonly string[]): readonly EntityDeclaration[] {
     ...{ platform: 'event', name: 'Command', enabled: true, eventTypes: commands },
     valueTemplate: `{% if ${heard} %}{% if value_json.label in [${known}] %}${fired}{% endif %}{% endif %}`,
   };
-  const phase = (type: string, state: string) =>
-    `{% if value_json.type == '${type}' %}${state}{% endif %}`;
+  const phase = (type: string, state: string) => `{{ '${state}' if value_json.type == '${type}' }}`;
   return [
     ...(commands.length === 0 ? [] : [command]),
     {

@@ -25,11 +25,11 @@ const latency: EntityDeclaration = {
   ...quiet,
 };
 
-/** The entities of a flow: those it declares, else those its kind of result asks for; and its latency. */
+/** The entities of a flow: those it declares, else those its kind of result asks for; and how long its steps took. */
 export function entitiesOf(shape: FlowShape): readonly EntityDeclaration[] {
   const own = shape.entities ?? defaultEntities(shape);
   const sendable = own.filter(({ platform }) => platform !== 'event' || shape.encoding === 'json');
-  return own.length === 0 ? [] : [...sendable, latency];
+  return own.length === 0 || shape.of === 'voice' ? sendable : [...sendable, latency];
 }
 
 /** Labels that are worth an event: not those that say that nothing was there. */

@@ -132,7 +132,7 @@ export function createConductor(options: ConductorOptions): Conductor {
     const one = live.get(sessionId);
     live.delete(sessionId);
     if (one === undefined || one.site.open?.id !== sessionId) return;
-    const { site, name, start } = one;
+    const { site, name } = one;
     site.open = undefined;
     log.debug('A voice session ends', { ...name, ...result });
     if (result.kind === 'command' && one.lastWake !== undefined) {

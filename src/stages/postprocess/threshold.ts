@@ -11,10 +11,10 @@ const schema = z.strictObject({
     .optional()
     .describe('Hysteresis: once active, it stays so down to this score; default `score`.'),
   emit: z
-    .enum(['passing', 'state', 'changes'])
+    .enum(['passing', 'onset', 'state', 'changes'])
     .default('passing')
     .describe(
-      'passing: the value itself while active, dropped otherwise; state: {active, score} each time; changes: {active, score} when it changes, and first.',
+      'passing: the value itself while active, dropped otherwise; onset: the value itself once, as the state begins; state: {active, score} each time; changes: {active, score} when it changes, and first.',
     ),
   ...scoreFields,
 });
@@ -33,9 +33,9 @@ export const threshold = defineStage({
     const { score, release = score, emit: mode } = config;
     if (release > score) throw new FieldError('release', release, `at most \`score\`, ${score}`);
     const read = compileScoreReader(input, config);
-    const stateless = mode !== 'changes' && release === score;
+    const stateless = (mode === 'passing' || mode === 'state') && release === score;
     return {
-      output: mode === 'passing' ? input : { kind: 'result', of: 'activity' },
+      output: mode === 'passing' || mode === 'onset' ? input : { kind: 'result', of: 'activity' },
       scope: stateless ? 'shared' : 'device',
       open: () => openThreshold(read, { ...config, release }),
     };
@@ -53,6 +53,7 @@ function openThreshold(
     const before = active;
     active = score >= (before === true ? release : on);
     if (mode === 'passing') return active ? emit(value) : { kind: 'drop', reason: 'filtered' };
+    if (mode === 'onset') return active && before !== true ? emit(value) : HOLD;
     if (mode === 'changes' && active === before) return HOLD;
     return emit({ kind: 'result', result: { active, score: roundScore(score) } });
   }

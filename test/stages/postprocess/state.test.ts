@@ -33,6 +33,12 @@ describeStage({
       values: scored(0.5, 0.9, 0.5, 0.3, 0.5),
     },
     {
+      title: 'the value itself as a state begins',
+      config: { score: 0.8, release: 0.4, emit: 'onset' },
+      input: anomaly,
+      values: scored(0.5, 0.9, 0.5, 0.3, 0.9),
+    },
+    {
       title: 'state of one label of a tensor',
       config: { score: 0.5, label: 'b', emit: 'state' },
       input: scoresType('a', 'b'),

@@ -1,0 +1,3 @@
+"""placeholder"""
+def judge(net, options):
+    return {'lines': [], 'accuracy': []}

@@ -31,6 +31,7 @@ def arguments():
     parser.add_argument('--steps', type=int, default=1200)
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--judge', type=Path, help='weights to judge again; trains nothing')
+    parser.add_argument('--beside', action='store_true', help="Silero's delays as well")
     return parser.parse_args()
 
 
@@ -87,10 +88,8 @@ def main():
         net = train(net, load(options.data, options.silero, options.cache), options)
         torch.save(net.state_dict(), options.cache / 'voice-activity.pt')
     found = activity_judge.judge(net, options)
-    for line in found['lines']:
-        print(json.dumps(line), flush=True)
     if not options.judge:
-        write(net, found['accuracy'], options)
+        write(net, found, options)
 
 
 if __name__ == '__main__':

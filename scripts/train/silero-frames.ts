@@ -15,13 +15,14 @@ async function frames(session: InferenceSession, samples: Float32Array): Promise
     const start = frame * FRAME_SAMPLES;
     input.copyWithin(0, FRAME_SAMPLES);
     input.set(samples.subarray(start, start + FRAME_SAMPLES), CONTEXT_SAMPLES);
-    const outputs = await session.run({
+    const { output, stateN } = await session.run({
       input: new Tensor('float32', input, [1, input.length]),
       state,
       sr: rate,
     });
-    found[frame] = (outputs['output']?.data as Float32Array)[0]!;
-    state = outputs['stateN'] as typeof state;
+    if (output === undefined || stateN === undefined) throw new Error('This is no Silero VAD');
+    found[frame] = Number(output.data[0]);
+    state = stateN as typeof state;
   }
   return found;
 }

@@ -50,7 +50,8 @@ export const trim = defineStage<z.infer<typeof schema>>({
     const before = samplesOf(secondsBefore);
     const added = before + samplesOf(secondsAfter);
     // The same around each clip, so that the same clip gives the same result.
-    const silenceAround = whiteNoise(added, silenceNoise);
+    const silenceAround =
+      silenceNoise === 0 ? new Float32Array(added) : whiteNoise(added, silenceNoise);
     const [length = FREE] = input.shape;
     return {
       output: { ...input, shape: [length === FREE ? FREE : Math.min(length, most) + added] },

@@ -96,12 +96,21 @@ def knocks(rng):
     return sound
 
 
+def repeated(sound, length):
+    """There and back again, so that no jump is heard."""
+    both = np.concatenate([sound, sound[::-1]]).astype(np.float64)
+    return np.tile(both, length // len(both) + 1)[:length]
+
+
 def behind(data, rng):
     """Noise of a mean power of 1."""
-    if rng.random() < 0.55:
+    pick = rng.random()
+    if pick < 0.35:
+        sound = repeated(data['rooms'][rng.integers(len(data['rooms']))], LENGTH)
+    elif pick < 0.75:
         source = data['noise'][0 if rng.random() < 0.8 else rng.integers(len(data['noise']))]
         if len(source) < LENGTH:
-            source = np.tile(np.concatenate([source, source[::-1]]), LENGTH // len(source) // 2 + 1)
+            source = repeated(source, LENGTH)
         start = rng.integers(0, len(source) - LENGTH + 1)
         sound = source[start:start + LENGTH].astype(np.float64)
     else:

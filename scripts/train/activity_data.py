@@ -15,6 +15,7 @@ RUN_STEPS = 4  # shorter is a click
 SILERO_FRAME = 512
 RANGE_DB = 32  # the faintest sounds of a word below its loudest
 FLOOR_DB = 9  # above the recording's own noise
+ROOM_SAMPLES_MIN = 2400  # a shorter stretch would hum where it is repeated
 QUALITY_DB = 22  # less between the noise and the loudest: the ends cannot be told
 
 
@@ -97,8 +98,20 @@ def words(data):
     return pairs
 
 
+def rooms(pairs):
+    """The longest stretch without speech of each recording, int16: rooms, breath, hum."""
+    found = []
+    for clip, label in pairs:
+        on = np.flatnonzero(label)
+        before, after = clip[:max(0, on[0] - 4) * STEP], clip[(on[-1] + 5) * STEP:]
+        quiet = before if len(before) > len(after) else after
+        if len(quiet) >= ROOM_SAMPLES_MIN:
+            found.append(quiet)
+    return found
+
+
 def load(voice, silero_model, cache):
-    """What is trained on: `words` and `speech`, (int16, label) pairs, and `noise`, int16."""
+    """What is trained on: `words` and `speech`, (int16, label) pairs; `noise`, `rooms`."""
     voice, cache = Path(voice), Path(cache)
     train = load_folder(voice / 'speech-commands' / 'train', cache)
     names = sorted(json.loads((voice / 'spoken-commands' / 'labels.json').read_text()))
@@ -114,7 +127,8 @@ def load(voice, silero_model, cache):
     speech = [(s, label) for s, p in zip(sounds, found) if (label := taught(s, p)) is not None]
     kitchen = decode(voice / 'noise' / 'kitchen.flac')[:KITCHEN_TRAIN_SECONDS * SAMPLE_RATE_HZ]
     silence = train['clips'][train['labels'] == LABELS.index('_silence_')]
-    return {'words': words(train), 'speech': speech, 'noise': [kitchen, *silence]}
+    said = words(train)
+    return {'words': said, 'speech': speech, 'noise': [kitchen, *silence], 'rooms': rooms(said)}
 
 
 def frame_labels(label, frames):

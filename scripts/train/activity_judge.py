@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from activity_data import (KITCHEN_TRAIN_SECONDS, SILERO_FRAME, STEP, at_steps, energy_truth, silero,
-                           words)
+from activity_augment import repeated
+from activity_data import (KITCHEN_TRAIN_SECONDS, ROOM_SAMPLES_MIN, SILERO_FRAME, STEP, at_steps,
+                           energy_truth, levels, silero, words)
 from activity_net import FRAMES
 from keyword_data import decode, load_folder
 from log_mel import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMel
@@ -15,7 +16,6 @@ HOP_FRAMES = 4  # the flow decides every 80 ms
 ON, OFF = 0.5, 0.35  # the flow's threshold
 SILERO_ON, SILERO_OFF = 0.5, 0.35  # as its makers' own iterator
 BEFORE, AFTER = 1.2, 1.2  # seconds of room around a word
-ROOM_RMS = 10 ** (-66 / 20)
 EXACT = LogMel(torch.float64)
 
 
@@ -56,16 +56,28 @@ def edges_of(active, heard, truth):
     return (near[0] - start) * ms, (final[0] - end) * ms
 
 
+def room_of(clip, truth, length, rng):
+    """So much of the recording's own room: its longest stretch without speech, there and back."""
+    on = np.flatnonzero(truth)
+    before, after = clip[:max(0, on[0] - 3) * STEP], clip[(on[-1] + 4) * STEP:]
+    quiet = before if len(before) > len(after) else after
+    if len(quiet) < ROOM_SAMPLES_MIN:
+        floor = 10 ** (np.percentile(levels(clip), 5) / 20)
+        return rng.standard_normal(length) * floor
+    return repeated(quiet, length) / 32768
+
+
 def with_room(word, kitchen, decibels, rng):
-    """A dev word with room before and after, and its true steps."""
+    """A dev word with its room before and after, kitchen noise on top, and its true steps."""
     clip, truth = word
     shift = int(rng.integers(0, HOP_FRAMES * HOP_SAMPLES))
-    before = int(BEFORE * SAMPLE_RATE_HZ) // STEP * STEP
-    sound = np.concatenate([np.zeros(shift + before), clip / 32768,
-                            np.zeros(int(AFTER * SAMPLE_RATE_HZ))])
-    at = np.flatnonzero(truth) + (before + shift) / STEP
+    before = int(BEFORE * SAMPLE_RATE_HZ) // STEP * STEP + shift
+    after = int(AFTER * SAMPLE_RATE_HZ)
+    sound = np.concatenate([room_of(clip, truth, before, rng), clip / 32768,
+                            room_of(clip, truth, after, rng)])
+    at = np.flatnonzero(truth) + before / STEP
     if decibels is None:
-        return sound + rng.standard_normal(len(sound)) * ROOM_RMS, at
+        return sound, at
     power = ((clip / 32768)[:len(truth) * STEP].reshape(-1, STEP)[truth == 1] ** 2).mean()
     start = rng.integers(0, len(kitchen) - len(sound))
     noise = kitchen[start:start + len(sound)] / 32768

@@ -30,6 +30,8 @@ def arguments():
     parser.add_argument('--out', type=Path, default=ROOT / 'flows' / 'voice-activity')
     parser.add_argument('--steps', type=int, default=1200)
     parser.add_argument('--seed', type=int, default=7)
+    parser.add_argument('--rate', type=float, default=RATE_MAX)
+    parser.add_argument('--start', type=Path, help='weights to go on from')
     parser.add_argument('--judge', type=Path, help='weights to judge again; trains nothing')
     parser.add_argument('--beside', action='store_true', help="Silero's delays as well")
     return parser.parse_args()
@@ -38,8 +40,8 @@ def arguments():
 def train(net, data, options):
     """AdamW, one warm cosine cycle. Gives the moving average of the weights."""
     random = (torch.Generator().manual_seed(options.seed), np.random.default_rng(options.seed))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE_MAX, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE_MAX, options.steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, options.steps, pct_start=0.1)
     average, losses, started = copy.deepcopy(net), [], time.time()
     for step in range(options.steps):
         net.train()
@@ -85,6 +87,8 @@ def main():
     if options.judge:
         net.load_state_dict(torch.load(options.judge))
     else:
+        if options.start:
+            net.load_state_dict(torch.load(options.start))
         net = train(net, load(options.data, options.silero, options.cache), options)
         torch.save(net.state_dict(), options.cache / 'voice-activity.pt')
     found = activity_judge.judge(net, options)

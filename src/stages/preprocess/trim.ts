@@ -31,8 +31,8 @@ const schema = z.strictObject({
     .max(1)
     .default(0)
     .describe(
-      'Largest sample of white noise in the silence, 1 is full scale: 0.0002 is a quiet room, which ' +
-        'a model may know better than digital silence.',
+      'Largest sample of white noise in the silence, 1 is full scale: 0.0002 is a quiet room, ' +
+        'which a model may know better than digital silence.',
     ),
 });
 

@@ -51,8 +51,8 @@ const schema = z.strictObject({
     .enum(['each', 'together'])
     .default('each')
     .describe(
-      '`each`: the windows of a value go on one by one. `together`: as one tensor, [windows, size, ' +
-        '...], for a model that takes a batch and an answer for the whole clip.',
+      '`each`: the windows of a value go on one by one. `together`: as one tensor, ' +
+        '[windows, size, ...], for a model that takes a batch and one answer for a clip.',
     ),
   restart: z
     .enum(['never', 'event'])
@@ -91,7 +91,8 @@ export type WindowConfig = z.infer<typeof schema>;
 
 /**
  * Windows over the first axis of a float32 tensor, [size, ...], or over records, [size, fields];
- * they go on one by one, or together with an axis before. Fails with payload-too-large, value-invalid for a missing field.
+ * they go on one by one, or together with an axis before.
+ * Fails with payload-too-large, value-invalid for a missing field.
  */
 export const window = defineStage<WindowConfig>({
   kind: 'window',

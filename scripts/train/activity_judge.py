@@ -12,7 +12,7 @@ from activity_net import FRAMES
 from keyword_data import decode, load_folder
 from log_mel import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMel
 
-HOP_FRAMES = 4  # the flow decides every 80 ms
+HOP_FRAMES = 2  # the flow decides every 40 ms
 ON, OFF = 0.5, 0.35  # the flow's threshold
 SILERO_ON, SILERO_OFF = 0.5, 0.35  # as its makers' own iterator
 BEFORE, AFTER = 1.2, 1.2  # seconds of room around a word

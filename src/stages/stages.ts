@@ -20,6 +20,7 @@ import { pick } from './postprocess/pick.ts';
 import { sigmoid } from './postprocess/sigmoid.ts';
 import { smooth } from './postprocess/smooth.ts';
 import { softmax } from './postprocess/softmax.ts';
+import { strongest } from './postprocess/strongest.ts';
 import { threshold } from './postprocess/threshold.ts';
 import { topK } from './postprocess/top-k.ts';
 import { baseline } from './preprocess/baseline.ts';
@@ -40,6 +41,7 @@ import { resize } from './preprocess/resize.ts';
 import { scale } from './preprocess/scale.ts';
 import { select } from './preprocess/select.ts';
 import { stack } from './preprocess/stack.ts';
+import { trim } from './preprocess/trim.ts';
 import { window } from './preprocess/window.ts';
 import { zScore } from './preprocess/z-score.ts';
 import { encode } from './publish/encode.ts';
@@ -67,6 +69,7 @@ const PREPROCESS = [
   scale,
   select,
   stack,
+  trim,
   window,
   zScore,
 ];
@@ -83,6 +86,7 @@ const POSTPROCESS = [
   sigmoid,
   smooth,
   softmax,
+  strongest,
   threshold,
   topK,
 ];

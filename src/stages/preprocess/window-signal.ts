@@ -16,7 +16,7 @@ import {
   windowClip,
 } from '../../signal/sliding-window.ts';
 import { LedgeError } from '../../std/error.ts';
-import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
+import { elementCount, FREE, float32, type Tensor } from '../../tensor/tensor.ts';
 import { openFlush } from './flush.ts';
 import { floatsOf, requireTensor, tensorOfValue } from './tensor-input.ts';
 import type { WindowConfig } from './window.ts';
@@ -33,7 +33,7 @@ export function compileSignalWindow(config: WindowConfig, context: StageContext)
   }
   const windowing = windowingOf(config, input);
   return {
-    output: { ...input, shape: [windowing.size, ...input.shape.slice(1)] },
+    output: outputOf(config, windowing, input),
     scope: config.flush === 'event' ? 'shared' : 'device',
     open: () =>
       openFlush(config.flush, {
@@ -41,6 +41,16 @@ export function compileSignalWindow(config: WindowConfig, context: StageContext)
         stream: () => openStream(config, windowing),
       }),
   };
+}
+
+function outputOf(
+  { emit: mode }: WindowConfig,
+  { size }: Windowing,
+  { sampleRateHz, ...input }: TensorType,
+): TensorType {
+  const shape = [size, ...input.shape.slice(1)];
+  if (mode === 'together') return { ...input, shape: [FREE, ...shape] };
+  return { ...input, shape, ...(sampleRateHz !== undefined && { sampleRateHz }) };
 }
 
 function windowingOf(config: WindowConfig, { sampleRateHz }: TensorType): Windowing {
@@ -61,12 +71,13 @@ function openClips(config: WindowConfig, windowing: Windowing): Step {
   return {
     run(value) {
       const tensor = tensorOfValue(value);
-      if (windowing.pad === 0 && tensor.shape[0] === windowing.size) return emit(tensor);
+      const whole = windowing.pad === 0 && tensor.shape[0] === windowing.size;
+      if (whole && config.emit === 'each') return emit(tensor);
       const width = elementCount(tensor.shape.slice(1));
       const bounded = boundTo(windowing, width);
       const cut = (): Float32Array[] =>
         windowClip(floatsOf(tensor), bounded, { width, partial: config.partial });
-      return outcomeOf(limited(cut), tensor, windowing.size);
+      return outcomeOf(limited(cut), tensor, { size: windowing.size, mode: config.emit });
     },
   };
 }
@@ -95,7 +106,7 @@ function openStream(config: WindowConfig, windowing: Windowing): Step {
       return outcomeOf(
         limited(() => sliding.push(floatsOf(tensor))),
         tensor,
-        windowing.size,
+        { size: windowing.size, mode: config.emit },
       );
     },
   };
@@ -120,8 +131,20 @@ function limited(cut: () => Float32Array[]): Float32Array[] {
   }
 }
 
-function outcomeOf(windows: readonly Float32Array[], { shape }: Tensor, size: number): Outcome {
-  const values = windows.map((data) => float32([size, ...shape.slice(1)], data));
-  if (values.length === 0) return HOLD;
+function outcomeOf(
+  windows: readonly Float32Array[],
+  { shape }: Tensor,
+  { size, mode }: { readonly size: number; readonly mode: WindowConfig['emit'] },
+): Outcome {
+  if (windows.length === 0) return HOLD;
+  const row = [size, ...shape.slice(1)];
+  if (mode === 'together') {
+    const all = new Float32Array(windows.length * elementCount(row));
+    windows.forEach((window, index) => {
+      all.set(window, index * window.length);
+    });
+    return emit(float32([windows.length, ...row], all));
+  }
+  const values = windows.map((data) => float32(row, data));
   return values.length === 1 ? emit(values[0]!) : { kind: 'emit-many', values };
 }

@@ -47,6 +47,13 @@ const schema = z.strictObject({
     .describe(
       'What becomes of the end of a clip that fills no window: zeros behind it, or dropped.',
     ),
+  emit: z
+    .enum(['each', 'together'])
+    .default('each')
+    .describe(
+      '`each`: the windows of a value go on one by one. `together`: as one tensor, ' +
+        '[windows, size, ...], for a model that takes a batch and one answer for a clip.',
+    ),
   restart: z
     .enum(['never', 'event'])
     .default('never')
@@ -84,12 +91,14 @@ export type WindowConfig = z.infer<typeof schema>;
 
 /**
  * Windows over the first axis of a float32 tensor, [size, ...], or over records, [size, fields];
- * they go on one by one. Fails with payload-too-large, value-invalid for a missing field.
+ * they go on one by one, or together with an axis before.
+ * Fails with payload-too-large, value-invalid for a missing field.
  */
 export const window = defineStage<WindowConfig>({
   kind: 'window',
   phase: 'preprocess',
-  summary: 'Cuts a signal, or a series of records, into windows that go on one by one.',
+  summary:
+    'Cuts a signal, or a series of records, into windows that go on one by one, or together.',
   schema,
   create(config, context) {
     if ((config.size === undefined) === (config.seconds === undefined)) {
@@ -97,6 +106,9 @@ export const window = defineStage<WindowConfig>({
     }
     if (config.hop !== undefined && config.hopSeconds !== undefined) {
       throw new FieldError('hop', config.hop, 'either hop or hopSeconds');
+    }
+    if (config.emit === 'together' && context.input.kind === 'fields') {
+      throw new FieldError('emit', config.emit, 'each: windows of records go on one by one');
     }
     return context.input.kind === 'fields'
       ? compileRecordWindow(config, context.input)

@@ -26,6 +26,12 @@ describeStage({
       values: [tensor([2, 2]), tensor([1, 2]), tensor([5, 2])],
     },
     {
+      title: 'frames of a clip together',
+      config: { size: 3, hop: 2, emit: 'together', partial: 'drop' },
+      input: typeOf([-1, 2]),
+      values: [tensor([3, 2]), tensor([2, 2]), tensor([9, 2])],
+    },
+    {
       title: 'records by count',
       config: { size: 3, hop: 1, fields: ['a', 'b'] },
       input: records,
@@ -67,6 +73,23 @@ describe('window over a signal', () => {
     ['a rest that is dropped', { size: 4, partial: 'drop' }, [tensor([3])], [[]]],
   ])('%s', async (_, config, values, expected) => {
     expect(await given(window, { config, input: signal }, values)).toEqual(expected);
+  });
+
+  test('windows that go on together are one tensor with an axis before', async () => {
+    const input = typeOf([-1, 2], { sampleRateHz: 4, labels: ['x', 'y'] });
+    const use = { config: { size: 2, hop: 1, emit: 'together' }, input };
+    const { output } = await compileStage(window, use);
+    expect(output).toEqual({ ...typeOf([-1, 2, 2]), labels: ['x', 'y'] });
+    const outcomes = await runStage(window, use, [tensor([3, 2]), tensor([2, 2])]);
+    expect(outcomes.flatMap(valuesOf)).toEqual([
+      tensor([2, 2, 2], [0, 1, 2, 3, 2, 3, 4, 5]),
+      tensor([1, 2, 2]),
+    ]);
+  });
+
+  test('windows of records go on one by one only', async () => {
+    const use = { config: { size: 2, fields: ['a'], emit: 'together' }, input: records };
+    await expect(compileStage(window, use)).rejects.toBeInstanceOf(FieldError);
   });
 
   test('keeps the rate, the labels and the inner axes of what it cuts', async () => {

@@ -22,13 +22,16 @@ export function voiceView({ sites, intents }: VoiceConfig, base: string): FlowVi
 
 function entitiesOf(commands: readonly string[]): readonly EntityDeclaration[] {
   const site = '{"site": "{device}"}';
-  const heard = "value_json.type == 'command'";
+  const when = (condition: string, then: string) => `{% if ${condition} %}${then}{% endif %}`;
   const known = commands.map((text) => `'${text.replace(/[\\']/g, '\\$&')}'`).join(', ');
   const fired =
     '{"event_type": {{ value_json.label | to_json }}, "score": {{ value_json.score }} }';
   const command: EntityDeclaration = {
     ...{ platform: 'event', name: 'Command', enabled: true, eventTypes: commands },
-    valueTemplate: `{% if ${heard} %}{% if value_json.label in [${known}] %}${fired}{% endif %}{% endif %}`,
+    valueTemplate: when(
+      "value_json.type == 'command'",
+      when(`value_json.label in [${known}]`, fired),
+    ),
   };
   const phase = (type: string, state: string) => `{{ '${state}' if value_json.type == '${type}' }}`;
   return [

@@ -25,10 +25,11 @@ const latency: EntityDeclaration = {
   ...quiet,
 };
 
-/** The entities of a flow: those it declares, else those its kind of result asks for; and how long its steps took. */
+/** The entities of a flow: declared, or by the kind of result; and how long its steps took. */
 export function entitiesOf(shape: FlowShape): readonly EntityDeclaration[] {
   const own = shape.entities ?? defaultEntities(shape);
   const sendable = own.filter(({ platform }) => platform !== 'event' || shape.encoding === 'json');
+  // Sessions of voice have no steps that take time.
   return own.length === 0 || shape.of === 'voice' ? sendable : [...sendable, latency];
 }
 

@@ -22,6 +22,7 @@ RATE_MAX = 3e-3
 SMOOTHING = 0.02
 WIDTHS = (16, 24, 32, 40)
 MINED_MAX = 4000
+THRESHOLD = 0.93  # the flow's own
 MEL = LogMel()
 EXACT = LogMel(torch.float64)
 
@@ -127,7 +128,7 @@ def write(net, found, options):
     export(net, example, ['mel'], ['logits'], path)
     print(json.dumps({'difference': check(net, example, ['logits'], path, options.cache / 'check'),
                       'bytes': path.stat().st_size}))
-    at = found['thresholds'].index(0.5)
+    at = found['thresholds'].index(THRESHOLD)
     hours = sum(row[0] for row in found['hours, false wakes'].values())
     false = sum(row[1 + at] for row in found['hours, false wakes'].values())
     write_manifest(path, {

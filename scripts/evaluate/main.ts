@@ -10,6 +10,7 @@ import { decodeFlac } from './decode-flac.ts';
 import { NODE_NAME, startNodeProcess } from './node-process.ts';
 import { groupsOf, type Metrics, scoreAll } from './score.ts';
 import { type Evaluated, type SentAll, sendAll } from './send-all.ts';
+import { evaluateVoice, VOICE_PARTS } from './voice/evaluate-voice.ts';
 
 const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
 
@@ -19,6 +20,10 @@ Runs labelled data through a flow of a real node, over MQTT, and prints how well
   --limit  the first N events of each label or class, or the first N files of series
   --split  figures by label, class or folder too
   --flows  folder of flows; default the package's own
+
+       npm run -s evaluate -- voice --data <folder> [--json] [--only ${VOICE_PARTS.join(',')}] [--hours N]
+
+Plays labelled voice data to the voice flows and sessions of a node, at the pace of live microphones.
 `;
 
 const { values, positionals } = parseArgs({
@@ -27,7 +32,9 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     flows: { type: 'string' },
     json: { type: 'boolean', default: false },
+    hours: { type: 'string' },
     limit: { type: 'string' },
+    only: { type: 'string' },
     split: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -39,12 +46,23 @@ if (values.help || flow === undefined || values.data === undefined) {
   process.exitCode = values.help ? 0 : 2;
 } else {
   try {
-    await evaluate(flow, values.data);
+    if (flow === 'voice') await evaluateSessions(values.data);
+    else await evaluate(flow, values.data);
   } catch (error) {
     if (!(error instanceof LedgeError)) throw error;
     process.stderr.write(`evaluate: ${error.message}\n`);
     process.exitCode = 1;
   }
+}
+
+async function evaluateSessions(data: string): Promise<void> {
+  const found = await evaluateVoice({
+    data: resolve(data),
+    only: new Set(values.only?.split(',') ?? []),
+    ...(values.hours !== undefined && { hours: Number(values.hours) }),
+    show: (text) => void (values.json ? process.stderr : process.stdout).write(text),
+  });
+  if (values.json) process.stdout.write(`${JSON.stringify({ voice: found })}\n`);
 }
 
 async function evaluate(name: string, data: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,7 @@ export const NODE_NAME = 'eval';
 export interface NodeProcess extends AsyncDisposable {
   readonly mqtt: string;
   readonly flows: readonly ReadyFlow[];
+  readonly processId: number;
 }
 
 export interface ReadyFlow {
@@ -26,9 +27,12 @@ export interface ReadyFlow {
 }
 
 /** Starts the built node on free ports and waits for its ready line. Throws `unavailable`. */
-export async function startNodeProcess(flows: string): Promise<NodeProcess> {
+export async function startNodeProcess(flows: string, config: object = {}): Promise<NodeProcess> {
   const data = await mkdtemp(join(tmpdir(), 'ledge-evaluate-'));
-  const words = ['run', '--node', NODE_NAME, '--data', data, '--port', '0', '--json'];
+  const file = join(data, 'ledge.yaml');
+  await writeFile(file, JSON.stringify(config));
+  const own = ['--node', NODE_NAME, '--data', data, '--config', file];
+  const words = ['run', ...own, '--port', '0', '--json'];
   const child = spawn(
     process.execPath,
     [packagePath('dist/cli/main.js'), ...words, '--flows', flows],
@@ -52,6 +56,7 @@ export async function startNodeProcess(flows: string): Promise<NodeProcess> {
   return {
     mqtt: line.mqtt,
     flows: line.flows,
+    processId: child.pid ?? 0,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGTERM');

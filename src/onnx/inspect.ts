@@ -93,7 +93,8 @@ type Content =
   | { readonly kind: 'read'; readonly bytes: Uint8Array }
   | { readonly kind: 'too-large'; readonly bytes: number };
 
-async function readBounded(path: string, bytesMax: number): Promise<Content> {
+/** A file's bytes, or how many they would be. Throws `not-found` where there is no file. */
+export async function readBounded(path: string, bytesMax: number): Promise<Content> {
   try {
     await using file = await open(path, 'r');
     const stat = await file.stat();

@@ -22,7 +22,7 @@ export function tensorOfRecord(record: TensorRecord): Tensor | undefined {
   const bytes = type === undefined ? undefined : rawBytesOf(record);
   if (type === undefined || bytes === undefined) return undefined;
   // Raw data stands at any offset of the file; an array wants its own alignment.
-  const data = new (arrayOf(type))(bytes.slice().buffer as ArrayBuffer);
+  const data = new (arrayOf(type))(new Uint8Array(bytes).buffer);
   return { kind: 'tensor', type, shape: record.dims.map(Number), data };
 }
 

@@ -1,9 +1,16 @@
-import { attributeOf } from '../onnx/graph.ts';
 import { elementTypeOf } from '../onnx/element-type.ts';
+import { attributeOf } from '../onnx/graph.ts';
 import type { Node } from '../onnx/proto.ts';
-import { castData } from '../tensor/quantize.ts';
-import { arrayOf, type DataType, elementCount, type Tensor, type TensorData } from '../tensor/tensor.ts';
+import { broadcastShape } from '../tensor/broadcast.ts';
 import { fromFloat16Bits, toFloat16Bits } from '../tensor/float16.ts';
+import { castData } from '../tensor/quantize.ts';
+import {
+  arrayOf,
+  type DataType,
+  elementCount,
+  type Tensor,
+  type TensorData,
+} from '../tensor/tensor.ts';
 
 /** Gives a node's output from constant inputs; undefined for what it does not do. */
 export type Kernel = (node: Node, inputs: readonly Tensor[]) => Tensor | undefined;
@@ -54,8 +61,12 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   Squeeze: (node, [x, given]) => {
     if (x === undefined) return undefined;
     const axes = axesOf(node, given)?.map((axis) => (axis < 0 ? axis + x.shape.length : axis));
-    const gone = (size: number, axis: number) => (axes === undefined ? size === 1 : axes.includes(axis));
-    return reshaped(x, x.shape.filter((size, axis) => !gone(size, axis)));
+    const gone = (size: number, axis: number) =>
+      axes === undefined ? size === 1 : axes.includes(axis);
+    return reshaped(
+      x,
+      x.shape.filter((size, axis) => !gone(size, axis)),
+    );
   },
   Unsqueeze: (node, [x, given]) => {
     const axes = axesOf(node, given);
@@ -63,7 +74,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const rank = x.shape.length + axes.length;
     const at = axes.map((axis) => (axis < 0 ? axis + rank : axis));
     const rest = [...x.shape];
-    return reshaped(x, Array.from({ length: rank }, (_, axis) => (at.includes(axis) ? 1 : rest.shift()!)));
+    return reshaped(
+      x,
+      Array.from({ length: rank }, (_, axis) => (at.includes(axis) ? 1 : rest.shift()!)),
+    );
   },
   Transpose: (node, [x]) => {
     if (x === undefined) return undefined;
@@ -90,12 +104,15 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
 
 for (const [name, apply] of Object.entries(UNARY)) {
   (KERNELS as Record<string, Kernel>)[name] = (_, [x]) =>
-    x && isArithmetic(x.type) ? mapped(x, [x.shape, x.data.length], (at) => apply(Number(x.data[at]))) : undefined;
+    x && isArithmetic(x.type)
+      ? mapped(x, [x.shape, x.data.length], (at) => apply(Number(x.data[at])))
+      : undefined;
 }
 
 for (const [name, apply] of Object.entries(BINARY)) {
   (KERNELS as Record<string, Kernel>)[name] = (_, [a, b]) => {
-    if (a === undefined || b === undefined || a.type !== b.type || !isArithmetic(a.type)) return undefined;
+    if (a === undefined || b === undefined || a.type !== b.type || !isArithmetic(a.type))
+      return undefined;
     const shape = broadcastShape(a.shape, b.shape);
     if (shape === undefined) return undefined;
     const whole = !a.type.startsWith('float');
@@ -114,7 +131,8 @@ function isArithmetic(type: DataType): boolean {
 
 /** Casts of numbers that both types hold are the same everywhere; rounding and overflow are not. */
 function castsExactly({ type, data }: Tensor, to: DataType): boolean {
-  if (to === 'float32' || to === 'float64' || to === 'bool') return type !== 'float16' || to !== 'bool';
+  if (to === 'float32' || to === 'float64' || to === 'bool')
+    return type !== 'float16' || to !== 'bool';
   if (to === 'float16') return type === 'float32';
   const least = to.startsWith('u') ? 0 : -2_147_483_648;
   const small = to === 'int32' || to === 'int64' || to === 'uint32' || to === 'uint64';
@@ -136,7 +154,8 @@ export function numbers({ type, data }: Tensor): number[] {
 /** A float32 tensor of the same shape; undefined for types that are no floats. */
 export function asFloat32(tensor: Tensor): Float32Array | undefined {
   if (tensor.data instanceof Float32Array) return tensor.data;
-  if (tensor.type === 'float16' || tensor.type === 'float64') return Float32Array.from(numbers(tensor));
+  if (tensor.type === 'float16' || tensor.type === 'float64')
+    return Float32Array.from(numbers(tensor));
   return undefined;
 }
 
@@ -251,17 +270,6 @@ function gather(x: Tensor, indices: Tensor, given: number): Tensor | undefined {
 
 function stridesOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
-}
-
-function broadcastShape(a: readonly number[], b: readonly number[]): number[] | undefined {
-  const rank = Math.max(a.length, b.length);
-  const shape: number[] = [];
-  for (let at = 0; at < rank; at += 1) {
-    const [one, other] = [a.at(at - rank + a.length < 0 ? a.length : at - rank + a.length) ?? 1, b.at(at - rank + b.length < 0 ? b.length : at - rank + b.length) ?? 1];
-    if (one !== other && one !== 1 && other !== 1) return undefined;
-    shape.push(one === 1 ? other : one);
-  }
-  return shape;
 }
 
 /** Where an element of a broadcast result stands in one of its operands. */

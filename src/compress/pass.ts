@@ -1,6 +1,6 @@
+import type { InputPart } from '../infer/protocol.ts';
 import type { Model } from '../onnx/proto.ts';
 import type { z } from '../std/schema.ts';
-import type { InputPart } from '../infer/protocol.ts';
 
 /** What a pass did, and what it left as it was. */
 export interface PassReport {

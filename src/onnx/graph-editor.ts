@@ -18,8 +18,8 @@ export interface Scope {
  * changed by putting another in its place. Readers within subgraphs count as readers.
  */
 export interface GraphEditor {
-  /** The nodes in their order; a node that was replaced has its successors at the end. */
-  nodes(): readonly Node[];
+  /** The nodes as they are now: one replaced on the way is not given, its successors come last. */
+  nodes(): Iterable<Node>;
   makerOf(name: string): Node | undefined;
   readersOf(name: string): readonly Node[];
   isOutput(name: string): boolean;
@@ -38,7 +38,8 @@ export interface GraphEditor {
   redirect(from: string, to: string): boolean;
   /** What is known of a value's type, from inputs, outputs and value infos. */
   infoOf(name: string): ValueInfo | undefined;
-  setInitializers(change: (old: readonly TensorRecord[]) => readonly TensorRecord[]): void;
+  initializers(): readonly TensorRecord[];
+  removeInitializers(gone: ReadonlySet<TensorRecord>): void;
   /** Takes away nodes, constants and value infos that nothing needs; gives how many nodes. */
   sweep(): number;
   /** The graph as it is now, its nodes sorted; the old one where nothing changed. */
@@ -51,7 +52,7 @@ export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
   const makers = new Map<string, Node>();
   const readers = new Map<string, Set<Node>>();
   const reads = new Map<Node, ReadonlySet<string>>();
-  let constants = new Map(graph.initializers.map((one) => [one.name ?? '', one]));
+  const constants = new Map(graph.initializers.map((one) => [one.name ?? '', one]));
   const outputs = new Set(graph.outputs.map(({ name }) => name ?? ''));
   const inputs = new Set(graph.inputs.map(({ name }) => name ?? ''));
   const infos = new Map(
@@ -83,7 +84,7 @@ export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
   for (const node of graph.nodes) index(node);
 
   const editor: GraphEditor = {
-    nodes: () => [...nodes],
+    nodes: () => nodes,
     makerOf: (name) => makers.get(name),
     readersOf: (name) => [...(readers.get(name) ?? [])],
     isOutput: (name) => outputs.has(name),
@@ -140,10 +141,10 @@ export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
       return true;
     },
     infoOf: (name) => infos.get(name),
-    setInitializers(change) {
-      const next = change([...constants.values()]);
-      constants = new Map(next.map((one) => [one.name ?? '', one]));
-      changed = true;
+    initializers: () => [...constants.values()],
+    removeInitializers(gone) {
+      for (const one of gone) constants.delete(one.name ?? '');
+      changed ||= gone.size > 0;
     },
     sweep() {
       let swept = 0;

@@ -157,6 +157,5 @@ describe.skipIf(models === undefined)('on real models (../shared/data/models)', 
     const folded = await cases.apply(await cases.read(join(models!, name)), fold, {}, options);
     const { difference, report } = await cases.apply(folded.model, fuse, {}, options);
     expect(difference.maxError).toBeLessThan(EQUAL * Math.max(1, difference.maxMagnitude));
-    if (name.includes('gpt2')) console.info(JSON.stringify(report));
   });
 });

@@ -67,7 +67,9 @@ function computed(node: Node, editor: GraphEditor): Tensor | undefined {
   if (records.some((record) => record === undefined)) return undefined;
   const inputs = records.map((record) => tensorOfRecord(record!));
   if (inputs.some((input) => input === undefined)) return undefined;
-  const given = (inputs as Tensor[]).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  // What others read as well stays in the file: its copy in another form would come on top.
+  const alone = (inputs as Tensor[]).filter((_, at) => editor.onlyReaderOf(node.inputs[at] ?? ''));
+  const given = alone.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const value = evaluate(node, inputs as Tensor[]);
   if (value === undefined || value.data.length > Math.max(given, GROWTH_ELEMENTS_MAX)) {
     return undefined;

@@ -155,7 +155,7 @@ const models = sharedData('models');
 describe.skipIf(models === undefined)('on real models (../shared/data/models)', () => {
   test.each(Object.entries(REAL_MODELS))('fuse keeps the outputs of %s', async (name, options) => {
     const folded = await cases.apply(await cases.read(join(models!, name)), fold, {}, options);
-    const { difference, report } = await cases.apply(folded.model, fuse, {}, options);
+    const { difference } = await cases.apply(folded.model, fuse, {}, options);
     expect(difference.maxError).toBeLessThan(EQUAL * Math.max(1, difference.maxMagnitude));
   });
 });

@@ -202,7 +202,7 @@ describe.skipIf(models === undefined)('on real models (../shared/data/models)', 
     const before = await cases.read(join(models!, name));
 
     const given = REAL_MODELS[name];
-    const { difference, bytesBefore, bytes, report } =
+    const { difference, bytesBefore, bytes } =
       by === 'int8-dynamic'
         ? await cases.apply(before, int8Dynamic, {}, given)
         : await cases.apply(before, by === 'int8-block' ? int8Block : int4Block, {}, given);

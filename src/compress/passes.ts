@@ -5,6 +5,7 @@ import { fold } from './passes/fold.ts';
 import { fp16 } from './passes/fp16.ts';
 import { fuse } from './passes/fuse.ts';
 import { int8Dynamic } from './passes/int8-dynamic.ts';
+import { int8Static } from './passes/int8-static.ts';
 import { share } from './passes/share.ts';
 
 /** A pass as a recipe names it: its schema, and how a configuration of it becomes work. */
@@ -25,6 +26,7 @@ export const PASSES: ReadonlyMap<string, Registered> = new Map([
   register(fuse),
   register(share),
   register(int8Dynamic),
+  register(int8Static),
   register(int8Block),
   register(int4Block),
   register(fp16),

@@ -65,6 +65,10 @@ const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
     description: 'MatMul and Gemm in 8 bits, inputs quantised as they come.',
     passes: [...CLEAN, { 'int8-dynamic': {} }, { share: {} }],
   },
+  'int8-static': {
+    description: 'Conv, MatMul and Gemm nets in 8 bits, ranges from samples: give a flow.',
+    passes: [...CLEAN, { 'int8-static': {} }, { share: {} }],
+  },
   'int8-block': {
     description: 'Weights of MatMul, Gemm and embeddings in blocks of 8 bits.',
     passes: [...CLEAN, { 'int8-block': {} }, { share: {} }],

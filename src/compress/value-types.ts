@@ -2,6 +2,7 @@ import { elementTypeOf } from '../onnx/element-type.ts';
 import { attributeOf } from '../onnx/graph.ts';
 import type { GraphEditor } from '../onnx/graph-editor.ts';
 import type { Node } from '../onnx/proto.ts';
+import { domainOf } from '../onnx/summary.ts';
 
 /** What is known of the element types of a graph's values, by ONNX's names. */
 export interface ValueTypes {
@@ -18,9 +19,14 @@ const BOOL = new Set(
 /** Their outputs have types of their own, each. */
 const UNKNOWN = new Set(
   `If Loop Scan QuantizeLinear DynamicQuantizeLinear MatMulInteger ConvInteger QLinearConv
-  QLinearMatMul SequenceAt OneHot Range RandomNormal RandomUniform EyeLike Multinomial`.split(
+  QLinearMatMul SequenceAt OneHot Range NonMaxSuppression RandomNormal RandomUniform EyeLike Multinomial`.split(
     /\s+/,
   ),
+);
+
+/** Of onnxruntime's own operators: those whose first output is of the type of their first input. */
+const LIKE_FIRST = new Set(
+  'Gelu FastGelu BiasGelu QuickGelu SkipLayerNormalization MatMulNBits FusedMatMul'.split(' '),
 );
 
 /** Infers element types forward from inputs, constants and value infos. */
@@ -52,6 +58,7 @@ export function createValueTypes(editor: GraphEditor): ValueTypes {
     const operator = node.operator ?? '';
     const [first = '', second = ''] = node.inputs;
     if (UNKNOWN.has(operator)) return undefined;
+    if (domainOf(node.domain) !== '' && !LIKE_FIRST.has(operator)) return undefined;
     if (INT64.has(operator)) return 'int64';
     if (BOOL.has(operator)) return 'bool';
     if (operator === 'Cast') return elementTypeOf(Number(attributeOf(node, 'to')?.int ?? 0n))?.name;

@@ -65,7 +65,6 @@ describe.skipIf(models === undefined)('on real models (../shared/data/models)', 
   )('$name with compute $compute keeps its outputs', async ({ name, given, compute }) => {
     const folded = await cases.apply(await cases.read(join(models!, name)), fold, {}, given);
     const { difference } = await cases.apply(folded.model, fp16, { compute }, given);
-    console.info(name, compute, difference.sqnrDb, difference.maxError);
     expect(difference.sqnrDb).toBeGreaterThan(30);
   });
 });

@@ -36,16 +36,19 @@ export const int8Dynamic: Pass<Config> = {
   summary: 'MatMul and Gemm in 8 bits, a factor per output channel, inputs quantised as they come',
   schema,
   apply: (model, config, { tally }) => {
-    const opset = opsetOf(model);
-    if (opset < OPSET_DYNAMIC) {
-      tally.left('model', `operators of version ${opset}, at least ${OPSET_DYNAMIC} are needed`);
-      return model;
-    }
-    return editGraphs(withFixedConstants(model), (editor) => quantise(editor, config, tally));
+    const apart = opsetOf(model) >= OPSET_DYNAMIC;
+    return editGraphs(withFixedConstants(model), (editor) => {
+      quantise(editor, { ...config, apart }, tally);
+    });
   },
 };
 
-function quantise(editor: GraphEditor, config: Config, tally: Tally): void {
+/** `apart`: the input is quantised by a node of its own, once for all its readers. */
+function quantise(
+  editor: GraphEditor,
+  config: Config & { readonly apart: boolean },
+  tally: Tally,
+): void {
   const linears = [...linearsOf(editor, { tally, ...config })];
   const tables = config.embeddings ? tablesOf(editor, config.elementsMin) : [];
   const tableNames = new Set(tables.map(({ name }) => name));
@@ -59,24 +62,37 @@ function quantise(editor: GraphEditor, config: Config, tally: Tally): void {
       store.replaceLinear(linear, tally);
       continue;
     }
-    const x = inputs.get(linear.x) ?? quantiseInput(editor, linear.x);
-    inputs.set(linear.x, x);
     const key = `${linear.weightsName} ${linear.outputsFirst}`;
     const w = weights.get(key) ?? quantiseWeights(editor, linear);
     weights.set(key, w);
-    editor.remove(...linear.nodes);
-    const bias = linear.bias === undefined ? [] : [linear.bias];
-    const matmul = createNode({
-      operator: 'MatMulIntegerToFloat',
-      domain: CONTRIBUTED,
-      inputs: [x.values, w.values, x.scale, w.scales, x.zero, w.zero, ...bias],
-      outputs: [linear.y],
-      name: `${linear.y}_int8`,
-    });
-    editor.add(matmul);
+    if (config.apart) {
+      const x = inputs.get(linear.x) ?? quantiseInput(editor, linear.x);
+      inputs.set(linear.x, x);
+      const given = [x.values, w.values, x.scale, w.scales, x.zero, w.zero];
+      replaceLinear(editor, linear, { operator: 'MatMulIntegerToFloat', given });
+    } else {
+      const given = [linear.x, w.values, w.scales, w.zero];
+      replaceLinear(editor, linear, { operator: 'DynamicQuantizeMatMul', given });
+    }
     tally.did(`${linear.nodes[0]?.operator} in 8 bits`);
   }
   editor.sweep();
+}
+
+function replaceLinear(
+  editor: GraphEditor,
+  linear: Linear,
+  { operator, given }: { readonly operator: string; readonly given: readonly string[] },
+): void {
+  editor.remove(...linear.nodes);
+  const matmul = createNode({
+    operator,
+    domain: CONTRIBUTED,
+    inputs: linear.bias === undefined ? given : [...given, linear.bias],
+    outputs: [linear.y],
+    name: `${linear.y}_int8`,
+  });
+  editor.add(matmul);
 }
 
 interface QuantisedInput {

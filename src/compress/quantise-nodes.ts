@@ -17,9 +17,8 @@ const OPSET_PER_CHANNEL = 13;
 const WEIGHTED = new Set(['Conv', 'MatMul', 'Gemm']);
 /** The runtime has them for 8 bits: between quantised layers they spare a way back to float. */
 const PASSING = new Set(
-  'Add Mul MaxPool AveragePool GlobalAveragePool Concat Reshape Flatten Transpose Squeeze Unsqueeze'.split(
-    ' ',
-  ),
+  `Add Mul MaxPool AveragePool GlobalAveragePool Concat Reshape Flatten Transpose Squeeze
+  Unsqueeze`.split(/\s+/),
 );
 /** Give the numbers they get, some of them, in another order. */
 const MOVING = new Set('MaxPool Reshape Flatten Transpose Squeeze Unsqueeze'.split(' '));

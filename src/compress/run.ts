@@ -182,7 +182,8 @@ async function compareOn(
 
 function refuseNoise({ sqnrDb, maxError }: Difference, { accept }: Recipe): void {
   if (Number.isFinite(maxError) && !(sqnrDb < accept.sqnrDbMin)) return;
-  const state = `signal to noise ${sqnrDb.toFixed(1)} dB, at least ${accept.sqnrDbMin} dB are asked`;
+  const found = `signal to noise ${sqnrDb.toFixed(1)} dB`;
+  const state = `${found}, at least ${accept.sqnrDbMin} dB are asked`;
   throw new LedgeError('model-refused', `Cannot accept the compressed model: ${state}`, {
     context: { sqnrDb, maxError },
   });

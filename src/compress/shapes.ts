@@ -23,9 +23,9 @@ type Rule = (
 
 const SAME: ReadonlySet<string> = new Set(
   `Identity Relu Gelu FastGelu BiasGelu QuickGelu Sigmoid Tanh Erf Sqrt Exp Log Neg Abs Softmax
-  LogSoftmax LayerNormalization SkipLayerNormalization SimplifiedLayerNormalization Cast Dropout Clip
-  LeakyRelu Elu HardSigmoid HardSwish Softplus BatchNormalization QuantizeLinear DequantizeLinear Not
-  Floor Ceil Reciprocal`.split(/\s+/),
+  LogSoftmax LayerNormalization SkipLayerNormalization SimplifiedLayerNormalization Cast
+  Dropout Clip LeakyRelu Elu HardSigmoid HardSwish Softplus BatchNormalization Not Floor Ceil
+  QuantizeLinear DequantizeLinear Reciprocal`.split(/\s+/),
 );
 const BROADCAST: ReadonlySet<string> = new Set(
   'Add Sub Mul Div Pow Min Max Where Equal Less Greater And Or'.split(' '),

@@ -19,9 +19,8 @@ const BOOL = new Set(
 /** Their outputs have types of their own, each. */
 const UNKNOWN = new Set(
   `If Loop Scan QuantizeLinear DynamicQuantizeLinear MatMulInteger ConvInteger QLinearConv
-  QLinearMatMul SequenceAt OneHot Range NonMaxSuppression RandomNormal RandomUniform EyeLike Multinomial`.split(
-    /\s+/,
-  ),
+  QLinearMatMul SequenceAt OneHot Range NonMaxSuppression RandomNormal RandomUniform EyeLike
+  Multinomial`.split(/\s+/),
 );
 
 /** Of onnxruntime's own operators: those whose first output is of the type of their first input. */

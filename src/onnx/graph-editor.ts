@@ -3,6 +3,7 @@ import { recordOfTensor } from './constant.ts';
 import { attributeOf } from './graph.ts';
 import { readsOf } from './names.ts';
 import { renameReads } from './names-within.ts';
+import { createNodeIndex } from './node-index.ts';
 import type { Graph, Node, TensorRecord, ValueInfo } from './proto.ts';
 
 /** What a graph sees of the graphs around it, and the names that are taken in the whole model. */
@@ -48,54 +49,29 @@ export interface GraphEditor {
 
 /** Opens a graph for change. */
 export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
-  const nodes = new Set<Node>(graph.nodes);
-  const makers = new Map<string, Node>();
-  const readers = new Map<string, Set<Node>>();
-  const reads = new Map<Node, ReadonlySet<string>>();
+  const index = createNodeIndex(graph.nodes);
   const constants = new Map(graph.initializers.map((one) => [one.name ?? '', one]));
   const outputs = new Set(graph.outputs.map(({ name }) => name ?? ''));
   const inputs = new Set(graph.inputs.map(({ name }) => name ?? ''));
   const infos = new Map(
     [...graph.valueInfos, ...graph.inputs, ...graph.outputs].map((one) => [one.name ?? '', one]),
   );
+  const { makerOf, readersOf } = index;
   let changed = false;
 
-  function index(node: Node): void {
-    nodes.add(node);
-    for (const name of node.outputs) if (name !== '') makers.set(name, node);
-    const names = readsOf(node);
-    reads.set(node, names);
-    for (const name of names) {
-      if (name === '') continue;
-      const known = readers.get(name);
-      if (known === undefined) readers.set(name, new Set([node]));
-      else known.add(node);
-    }
-  }
-
-  function forget(node: Node): void {
-    nodes.delete(node);
-    for (const name of node.outputs) if (makers.get(name) === node) makers.delete(name);
-    for (const name of reads.get(node) ?? []) readers.get(name)?.delete(node);
-    reads.delete(node);
-    changed = true;
-  }
-
-  for (const node of graph.nodes) index(node);
-
   const editor: GraphEditor = {
-    nodes: () => nodes,
-    makerOf: (name) => makers.get(name),
-    readersOf: (name) => [...(readers.get(name) ?? [])],
+    nodes: () => index.nodes,
+    makerOf,
+    readersOf,
     isOutput: (name) => outputs.has(name),
     isInput: (name) => inputs.has(name),
     onlyReaderOf(name) {
-      const [first, second] = editor.readersOf(name);
+      const [first, second] = readersOf(name);
       return second === undefined && !outputs.has(name) ? first : undefined;
     },
     constantOf(name) {
       if (name === '') return undefined;
-      const maker = makers.get(name);
+      const maker = makerOf(name);
       if (maker !== undefined) return valueOfConstant(maker);
       return constants.get(name) ?? (inputs.has(name) ? undefined : scope.constantOf(name));
     },
@@ -106,40 +82,14 @@ export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
       changed = true;
       return name;
     },
-    freshName(wanted) {
-      let name = wanted;
-      for (let at = 1; scope.taken.has(name); at += 1) name = `${wanted}_${at}`;
-      scope.taken.add(name);
-      return name;
-    },
-    add(...added) {
-      for (const node of added) index(node);
-      changed ||= added.length > 0;
-    },
-    remove(...gone) {
-      for (const node of gone) forget(node);
-    },
+    freshName: (wanted) => takeName(wanted, scope.taken),
+    add: (...added) => added.forEach(index.add),
+    remove: (...gone) => gone.forEach(index.remove),
     replace(old, ...next) {
-      forget(old);
-      for (const node of next) index(node);
+      index.remove(old);
+      next.forEach(index.add);
     },
-    redirect(from, to) {
-      if (outputs.has(from)) {
-        const maker = makers.get(to);
-        if (maker === undefined || outputs.has(to)) return false;
-        // The output keeps its name: the node that makes the other value takes it.
-        const old = makers.get(from);
-        if (old !== undefined) forget(old);
-        const renamed = maker.outputs.map((name) => (name === to ? from : name));
-        editor.replace(maker, { ...maker, outputs: renamed });
-        for (const node of editor.readersOf(to)) editor.replace(node, renameReads(node, to, from));
-        return true;
-      }
-      for (const node of editor.readersOf(from)) {
-        editor.replace(node, renameReads(node, from, to));
-      }
-      return true;
-    },
+    redirect: (from, to) => redirect(editor, from, to),
     infoOf: (name) => infos.get(name),
     initializers: () => [...constants.values()],
     removeInitializers(gone) {
@@ -148,24 +98,45 @@ export function createGraphEditor(graph: Graph, scope: Scope): GraphEditor {
     },
     sweep() {
       let swept = 0;
-      for (const node of [...nodes].reverse()) swept += sweepFrom(node, editor);
+      for (const node of [...index.nodes].reverse()) swept += sweepFrom(node, editor);
       for (const name of [...constants.keys()]) {
-        if (editor.readersOf(name).length > 0 || outputs.has(name) || inputs.has(name)) continue;
+        if (readersOf(name).length > 0 || outputs.has(name) || inputs.has(name)) continue;
         constants.delete(name);
         changed = true;
       }
       return swept;
     },
     finish() {
-      if (!changed) return graph;
-      const sorted = sortNodes([...nodes], editor, reads);
-      const known = (name: string) => makers.has(name);
+      if (!changed && !index.changed()) return graph;
       const initializers = [...constants.values()];
-      const valueInfos = graph.valueInfos.filter(({ name }) => known(name ?? ''));
-      return { ...graph, nodes: sorted, initializers, valueInfos };
+      const valueInfos = graph.valueInfos.filter(({ name }) => makerOf(name ?? '') !== undefined);
+      return { ...graph, nodes: index.sorted(), initializers, valueInfos };
     },
   };
   return editor;
+}
+
+function takeName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  for (let at = 1; taken.has(name); at += 1) name = `${wanted}_${at}`;
+  taken.add(name);
+  return name;
+}
+
+function redirect(editor: GraphEditor, from: string, to: string): boolean {
+  let [old, next] = [from, to];
+  if (editor.isOutput(from)) {
+    const maker = editor.makerOf(to);
+    if (maker === undefined || editor.isOutput(to)) return false;
+    // The output keeps its name: the node that makes the other value takes it.
+    const before = editor.makerOf(from);
+    if (before !== undefined) editor.remove(before);
+    const outputs = maker.outputs.map((name) => (name === to ? from : name));
+    editor.replace(maker, { ...maker, outputs });
+    [old, next] = [to, from];
+  }
+  for (const node of editor.readersOf(old)) editor.replace(node, renameReads(node, old, next));
+  return true;
 }
 
 /** Removes a node that nothing reads, and then those that only it read. */
@@ -209,30 +180,4 @@ function scalar(
   shape: number[],
 ): TensorRecord {
   return recordOfTensor('', { kind: 'tensor', type, shape, data });
-}
-
-/** Each node after those it reads from, otherwise in the given order. */
-function sortNodes(
-  nodes: readonly Node[],
-  editor: GraphEditor,
-  reads: ReadonlyMap<Node, ReadonlySet<string>>,
-): readonly Node[] {
-  const sorted = new Set<Node>();
-  const open = new Set<Node>();
-  for (const start of nodes) {
-    const stack = [start];
-    for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
-      const makers = open.has(node) ? [] : [...(reads.get(node) ?? [])].map(editor.makerOf);
-      open.add(node);
-      const before = makers.filter((one) => one !== undefined && !sorted.has(one) && one !== node);
-      const fresh = (before as Node[]).filter((one) => !open.has(one));
-      if (fresh.length > 0) {
-        stack.push(...fresh);
-        continue;
-      }
-      stack.pop();
-      sorted.add(node);
-    }
-  }
-  return [...sorted];
 }

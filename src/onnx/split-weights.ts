@@ -114,7 +114,7 @@ function outside(
 }
 
 function tooLarge(tensor: TensorRecord, bytes: number, bytesMax: number): LedgeError {
-  const state = `the constant "${tensor.name}" alone has ${bytes} bytes, a file at most ${bytesMax}`;
+  const state = `"${tensor.name}" alone has ${bytes} bytes, a file at most ${bytesMax}`;
   return new LedgeError('config-invalid', `Cannot split the weights: ${state}`, {
     context: { tensor: tensor.name, bytes, bytesMax },
   });

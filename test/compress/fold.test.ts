@@ -169,6 +169,32 @@ describe('fold', () => {
     expect(report.left).toHaveLength(1);
   });
 
+  test('takes away pairs of transpositions, through what does not care for axes', async () => {
+    const toLast = { attributes: [attribute('perm', [0n, 2n, 3n, 1n])] };
+    const toFirst = { attributes: [attribute('perm', [0n, 3n, 1n, 2n])] };
+    const before = model({
+      nodes: [
+        node('Transpose', [['x'], ['a']], toFirst),
+        node('Conv', [['a', 'w'], ['b']]),
+        node('Transpose', [['b'], ['c']], toLast),
+        node('Relu', [['c'], ['d']]),
+        node('Transpose', [['d'], ['e']], toFirst),
+        node('Conv', [['e', 'v'], ['f']]),
+        node('Transpose', [['f'], ['g']], toLast),
+        node('Add', [['d', 'g'], ['h']]),
+        node('Transpose', [['h'], ['i']], toFirst),
+        node('Conv', [['i', 'v'], ['j']]),
+        node('Transpose', [['j'], ['y']], toLast),
+      ],
+      initializers: [weights('w', [4, 3, 1, 1]), weights('v', [4, 4, 1, 1])],
+      inputs: [valueInfo('x', 'float32', [1, 5, 6, 3])],
+      outputs: [valueInfo('y', 'float32', [1, 5, 6, 4])],
+    });
+    const { operators, difference } = await cases.apply(before, fold);
+    expect(operators).toEqual({ Transpose: 2, Conv: 3, Relu: 1, Add: 1 });
+    expect(difference.maxError).toBeLessThan(1e-6);
+  });
+
   test('changes nothing where there is nothing to fold', async () => {
     const before = model({ nodes: [node('Relu', [['x'], ['y']])], inputs: [x], outputs: [y] });
     const { model: after, report } = await cases.apply(before, fold);

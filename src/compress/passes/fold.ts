@@ -10,6 +10,7 @@ import { elementCount, type Tensor } from '../../tensor/tensor.ts';
 import { evaluate, numbers } from '../kernels.ts';
 import type { Pass, Tally } from '../pass.ts';
 import { foldBatchNorms } from './fold-batch-norm.ts';
+import { foldTransposes } from './fold-transposes.ts';
 
 /** A result longer than its inputs together, and than this, would make the file larger. */
 const GROWTH_ELEMENTS_MAX = 1024;
@@ -32,6 +33,7 @@ export const fold: Pass<z.output<typeof schema>> = {
         const changes =
           foldConstants(editor, tally) +
           dropIdentities(editor, tally) +
+          foldTransposes(editor, tally) +
           (batchNorm ? foldBatchNorms(editor, tally) : 0);
         if (changes === 0) break;
       }

@@ -119,7 +119,8 @@ function endOf(editor: GraphEditor, node: Node): string {
   const output = node.outputs[0] ?? '';
   const reader = editor.onlyReaderOf(output);
   const clips = reader !== undefined && CLIPPING.has(reader.operator ?? '');
-  return clips && WEIGHTED.has(node.operator ?? '') ? (reader.outputs[0] ?? '') : output;
+  const computes = !MOVING.has(node.operator ?? '');
+  return clips && computes ? (reader.outputs[0] ?? '') : output;
 }
 
 interface Pairs {

@@ -113,16 +113,20 @@ describe('quantised weights', () => {
 });
 
 describe('int8-dynamic', () => {
-  test('takes MatMul with its bias and Gemm, quantising each input once', async () => {
-    const { operators, difference, bytes, bytesBefore } = await cases.apply(layers, int8Dynamic);
-    expect(operators).toEqual({
-      DynamicQuantizeLinear: 2,
-      'com.microsoft.MatMulIntegerToFloat': 2,
-      Relu: 1,
-    });
-    expect(difference.sqnrDb).toBeGreaterThan(30);
-    expect(bytesBefore / bytes).toBeGreaterThan(2.5);
-  });
+  test.each(['signed', 'unsigned'])(
+    'takes MatMul with its bias and Gemm, quantising each input once, weights %s',
+    async (weights) => {
+      const done = await cases.apply(layers, int8Dynamic, { weights });
+      const { operators, difference, bytes, bytesBefore } = done;
+      expect(operators).toEqual({
+        DynamicQuantizeLinear: 2,
+        'com.microsoft.MatMulIntegerToFloat': 2,
+        Relu: 1,
+      });
+      expect(difference.sqnrDb).toBeGreaterThan(30);
+      expect(bytesBefore / bytes).toBeGreaterThan(2.5);
+    },
+  );
 
   test('leaves small weights and excluded nodes, and says so', async () => {
     const config = { exclude: ['Gemm'], elementsMin: 6145 };

@@ -16,6 +16,10 @@ const OPSET_DYNAMIC = 11;
 const TABLE_BLOCK = 64;
 
 const schema = z.strictObject({
+  weights: z
+    .enum(['signed', 'unsigned'])
+    .default('signed')
+    .describe('unsigned for x86 processors without VNNI: signed products overflow there.'),
   embeddings: z.boolean().default(true).describe('Tables of embeddings in blocks of 8 bits.'),
   exclude: z.array(z.string()).default([]).describe('Names of nodes to leave as they are.'),
   elementsMin: z
@@ -27,10 +31,7 @@ const schema = z.strictObject({
 
 type Config = z.output<typeof schema>;
 
-/**
- * Eight bits for each weight, a factor for each output; inputs are quantised as they come. Weights
- * are unsigned with 128 for 0: with signed ones, x86 processors without VNNI cut sums of pairs.
- */
+/** Eight bits for each weight, a factor for each output; inputs are quantised as they come. */
 export const int8Dynamic: Pass<Config> = {
   name: 'int8-dynamic',
   summary: 'MatMul and Gemm in 8 bits, a factor per output channel, inputs quantised as they come',
@@ -63,7 +64,7 @@ function quantise(
       continue;
     }
     const key = `${linear.weightsName} ${linear.outputsFirst}`;
-    const w = weights.get(key) ?? quantiseWeights(editor, linear);
+    const w = weights.get(key) ?? quantiseWeights(editor, linear, config.weights);
     weights.set(key, w);
     if (config.apart) {
       const x = inputs.get(linear.x) ?? quantiseInput(editor, linear.x);
@@ -123,14 +124,23 @@ interface QuantisedWeights {
   readonly zero: string;
 }
 
-function quantiseWeights(editor: GraphEditor, linear: Linear): QuantisedWeights {
+function quantiseWeights(
+  editor: GraphEditor,
+  linear: Linear,
+  kind: Config['weights'],
+): QuantisedWeights {
   const { inputs, outputs, weightsName } = linear;
   const { values, scales } = quantiseColumns(inputsFirst(linear), outputs);
-  const add = (part: string, type: string, shape: readonly number[], bytes: Uint8Array) =>
-    editor.addConstant(`${weightsName}_${part}`, recordOfBytes('', { type, shape, bytes }));
+  const signed = kind === 'signed';
+  const type = signed ? 'int8' : 'uint8';
+  // Taking 128 away from a byte turns its highest bit round.
+  const stored = signed ? values.map((value) => value ^ ZERO_8) : values;
+  const zeros = new Uint8Array(outputs).fill(signed ? 0 : ZERO_8);
+  const add = (part: string, of: string, shape: readonly number[], bytes: Uint8Array) =>
+    editor.addConstant(`${weightsName}_${part}`, recordOfBytes('', { type: of, shape, bytes }));
   return {
-    values: add('int8', 'uint8', [inputs, outputs], values),
+    values: add('int8', type, [inputs, outputs], stored),
     scales: add('scales', 'float32', [outputs], new Uint8Array(scales.buffer)),
-    zero: add('zero', 'uint8', [outputs], new Uint8Array(outputs).fill(ZERO_8)),
+    zero: add('zero', type, [outputs], zeros),
   };
 }

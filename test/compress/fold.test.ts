@@ -243,14 +243,6 @@ describe.skipIf(models === undefined)('on real models (../shared/data/models)', 
         bound * Math.max(1, folded.difference.maxMagnitude),
       );
       expect(shared.difference.maxError).toBe(0);
-      console.info(
-        name,
-        folded.bytesBefore,
-        '->',
-        shared.bytes,
-        JSON.stringify(folded.report.done),
-        folded.difference.maxError,
-      );
     },
   );
 });

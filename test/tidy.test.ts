@@ -21,6 +21,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   bundle: ['models', 'store', 'std'],
   flow: ['tensor', 'std'],
   infer: ['models', 'tensor', 'std'],
+  compress: ['infer', 'models', 'onnx', 'tensor', 'std'],
   stages: ['flow', 'infer', 'signal', 'image', 'text', 'tensor', 'std'],
   bus: ['store', 'std'],
   devices: ['bus', 'std'],
@@ -42,6 +43,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'bundle',
+    'compress',
     'node',
     'devices',
     'bus',

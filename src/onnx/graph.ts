@@ -1,6 +1,6 @@
 import { FREE, type NamedTensorSpec } from '../tensor/tensor.ts';
 import { elementTypeOf } from './element-type.ts';
-import { decodeMessage, encodeMessage } from './message.ts';
+import { decodeMessage, encodeMessage, type Originals } from './message.ts';
 import type { Attribute, Graph, Model, Node, TensorRecord, ValueInfo } from './proto.ts';
 import { MODEL } from './proto.ts';
 
@@ -33,18 +33,26 @@ export const ONNX_LIMITS: OnnxLimits = {
   tensorBytesMax: 1_073_741_824,
 };
 
-/** Parses a model file; its weights stay views on `bytes`. Throws `model-invalid`. */
-export function parseModel(bytes: Uint8Array, limits: OnnxLimits = ONNX_LIMITS): Model {
+/**
+ * Parses a model file; its weights stay views on `bytes`. With `originals`, the bytes of every message
+ * are noted there for `encodeModel`. Throws `model-invalid`.
+ */
+export function parseModel(
+  bytes: Uint8Array,
+  limits: OnnxLimits = ONNX_LIMITS,
+  originals?: Originals,
+): Model {
   return decodeMessage(MODEL, bytes, {
     fields: limits.fieldsMax,
     messages: limits.messagesMax,
     depth: limits.depthMax,
+    ...(originals && { originals }),
   });
 }
 
-/** The bytes of a model file. What was parsed and not changed comes out as it went in. */
-export function encodeModel(model: Model): Uint8Array {
-  return encodeMessage(MODEL, model);
+/** The bytes of a model file. With `originals`, what was not replaced comes out as it went in. */
+export function encodeModel(model: Model, originals?: Originals): Uint8Array {
+  return encodeMessage(MODEL, model, originals);
 }
 
 /** A node's attribute by its name. */

@@ -93,13 +93,16 @@ type Content =
   | { readonly kind: 'read'; readonly bytes: Uint8Array }
   | { readonly kind: 'too-large'; readonly bytes: number };
 
-async function readBounded(path: string, bytesMax: number): Promise<Content> {
+/** A file's bytes, or how many they would be. Throws `not-found` where there is no file. */
+export async function readBounded(path: string, bytesMax: number): Promise<Content> {
   try {
     await using file = await open(path, 'r');
     const stat = await file.stat();
     if (!stat.isFile()) throw new LedgeError('not-found', `Cannot read ${path}: it is no file`);
     if (stat.size > bytesMax) return { kind: 'too-large', bytes: stat.size };
-    return { kind: 'read', bytes: await file.readFile() };
+    const whole = await file.readFile();
+    // A plain view: parts of a Buffer would be Buffers, whose slice() does not copy.
+    return { kind: 'read', bytes: new Uint8Array(whole.buffer, whole.byteOffset, whole.length) };
   } catch (cause) {
     if (cause instanceof LedgeError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -35,10 +35,16 @@ export interface Rule<V> {
   readonly wireType: WireType;
   readonly form: 'one' | 'many' | 'packed' | 'message';
   readonly read: (bytes: Uint8Array, cursor: Cursor, budget: Budget) => unknown;
-  readonly write: (value: never) => readonly Uint8Array[];
+  readonly write: (value: never, originals?: Originals) => readonly Uint8Array[];
   /** Never there: binds V, so that a table fits its message. */
   readonly type?: V;
 }
+
+/**
+ * The bytes that messages were read from. Messages are never changed, only replaced: one that is still
+ * in here is written as it stood, whatever form its writer gave it.
+ */
+export type Originals = WeakMap<object, Uint8Array>;
 
 /** The fields of a message by the name they have in it. */
 export type Table<M extends Message> = {
@@ -123,7 +129,7 @@ export function messages<M extends Message>(
       budget.depth += 1;
       return inner;
     },
-    write: (value: M) => encodeParts(table(), value),
+    write: (value: M, originals) => encodeParts(table(), value, originals),
   };
 }
 
@@ -136,14 +142,22 @@ export function decodeMessage<M extends Message>(
   return decodeRange(table, cursorOver(file, 0, file.length), budget);
 }
 
-/** Encodes a message: fields in the order of their numbers, unknown ones among them. */
-export function encodeMessage<M extends Message>(table: Table<M>, value: M): Uint8Array {
-  return concatenate(encodeParts(table, value));
+/**
+ * Encodes a message: what `originals` knows as it stood, other messages with their fields in the order
+ * of their numbers, unknown ones among them.
+ */
+export function encodeMessage<M extends Message>(
+  table: Table<M>,
+  value: M,
+  originals?: Originals,
+): Uint8Array {
+  return concatenate(encodeParts(table, value, originals));
 }
 
 function decodeRange<M extends Message>(table: Table<M>, cursor: Cursor, budget: Budget): M {
   budget.messages -= 1;
   if (budget.messages < 0) throw malformed(cursor.end, 'more messages than the limit allows');
+  const from = cursor.position;
   const rules = indexOf(table as AnyTable);
   const found: Record<string, unknown> = {};
   let unknown: Unknown[] | undefined;
@@ -165,7 +179,9 @@ function decodeRange<M extends Message>(table: Table<M>, cursor: Cursor, budget:
   for (const { key, rule } of rules.values()) {
     if (rule.form === 'many' && found[key] === undefined) found[key] = NONE;
   }
-  return { ...found, unknown: unknown ?? NONE } as unknown as M;
+  const decoded = { ...found, unknown: unknown ?? NONE } as unknown as M;
+  budget.originals?.set(decoded, cursor.bytes.subarray(from, cursor.end));
+  return decoded;
 }
 
 interface Entry {
@@ -237,20 +253,28 @@ interface Piece {
   readonly parts: readonly Uint8Array[];
 }
 
-function encodeParts<M extends Message>(table: Table<M>, value: M): Uint8Array[] {
+function encodeParts<M extends Message>(
+  table: Table<M>,
+  value: M,
+  originals?: Originals,
+): readonly Uint8Array[] {
+  const original = originals?.get(value);
+  if (original !== undefined) return [original];
   const fields = value as unknown as Readonly<Record<string, unknown>>;
   const pieces: Piece[] = value.unknown.map(({ number, bytes }) => ({ number, parts: [bytes] }));
   for (const { key, rule } of indexOf(table as AnyTable).values()) {
     const held = fields[key];
     if (held === undefined) continue;
     const values = rule.form === 'many' ? (held as readonly unknown[]) : [held];
-    for (const one of values) pieces.push({ number: rule.number, parts: encodeField(rule, one) });
+    for (const one of values) {
+      pieces.push({ number: rule.number, parts: encodeField(rule, one, originals) });
+    }
   }
   return pieces.sort((a, b) => a.number - b.number).flatMap(({ parts }) => parts);
 }
 
-function encodeField(rule: Rule<unknown>, value: unknown): Uint8Array[] {
-  const payload = rule.write(value as never);
+function encodeField(rule: Rule<unknown>, value: unknown, originals?: Originals): Uint8Array[] {
+  const payload = rule.write(value as never, originals);
   const wireType = rule.form === 'packed' ? DELIMITED : rule.wireType;
   if (wireType !== DELIMITED) return [tagOf(rule.number, wireType), ...payload];
   const length = payload.reduce((sum, part) => sum + part.length, 0);

@@ -100,7 +100,7 @@ function checkCycles(nodes: readonly Node[]): ModelProblem[] {
 }
 
 /** Every name a node reads, those that its subgraphs take from outside included. */
-function readsOf(node: Node): Set<string> {
+export function readsOf(node: Node): Set<string> {
   const names = new Set(node.inputs);
   for (const graph of subgraphsOf(node)) {
     const own = new Set<string | undefined>([

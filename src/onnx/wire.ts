@@ -19,6 +19,8 @@ export interface Budget {
   messages: number;
   /** How much deeper messages may nest from here. */
   depth: number;
+  /** Where to note the bytes of each message, for a writer that gives them back. */
+  readonly originals?: WeakMap<object, Uint8Array>;
 }
 
 /** A place in a message, and the field that was read last. Offsets count from the file's start. */

@@ -21,9 +21,11 @@ Runs labelled data through a flow of a real node, over MQTT, and prints how well
   --split  figures by label, class or folder too
   --flows  folder of flows; default the package's own
 
-       npm run -s evaluate -- voice --data <folder> [--json] [--only ${VOICE_PARTS.join(',')}] [--hours N]
+       npm run -s evaluate -- voice --data <folder> [--json] [--only <parts>] [--hours N]
 
-Plays labelled voice data to the voice flows and sessions of a node, at the pace of live microphones.
+Plays voice data to the voice flows and sessions of a node, at the pace of live microphones.
+  --only   some of ${VOICE_PARTS.join(', ')}
+  --hours  sound in which nobody means the node; default 2
 `;
 
 const { values, positionals } = parseArgs({

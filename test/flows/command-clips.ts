@@ -34,7 +34,7 @@ export function readCommandSounds(voice: string): CommandSounds {
   const sounds = decodeFlacFiles(files.map(({ path }) => path));
   const words = files.map(({ label }, index) => ({ label, samples: sounds[index]! }));
   const wake = join(voice, 'wake-words/computer');
-  const wakeWords = readdirSync(wake).map((file) => decodeAudio(join(wake, file), RATE_HZ));
+  const wakeWords = decodeFlacFiles(readdirSync(wake).map((file) => join(wake, file)));
   const noise = decodeAudio(join(voice, 'noise/kitchen.flac'), RATE_HZ);
   return { words, wakeWords, noise: noise.subarray(NOISE_FROM_SECONDS * RATE_HZ) };
 }

@@ -34,7 +34,7 @@ export function readCommandSounds(voice: string): CommandSounds {
   const sounds = decodeFlacFiles(files.map(({ path }) => path));
   const words = files.map(({ label }, index) => ({ label, samples: sounds[index]! }));
   const wake = join(voice, 'wake-words/computer');
-  const wakeWords = readdirSync(wake).map((file) => decodeAudio(join(wake, file), RATE_HZ));
+  const wakeWords = decodeFlacFiles(readdirSync(wake).map((file) => join(wake, file)));
   const noise = decodeAudio(join(voice, 'noise/kitchen.flac'), RATE_HZ);
   return { words, wakeWords, noise: noise.subarray(NOISE_FROM_SECONDS * RATE_HZ) };
 }
@@ -61,7 +61,7 @@ export function commandClips(
       parts.unshift(tail.map((sample) => sample * gain));
     }
     parts.push(new Float32Array(between(0.1, 0.2)));
-    const clip = Float32Array.from(parts.flatMap((part) => Array.from(part)));
+    const clip = joined(parts);
     const start = Math.floor(random() * (noise.length - clip.length));
     const under =
       noiseDb === undefined
@@ -85,8 +85,20 @@ function loudPart(samples: Float32Array, margin: number): Float32Array {
   return samples.slice(start, (last + 1 + margin) * FRAME_SAMPLES);
 }
 
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 function rms(samples: Float32Array): number {
-  return Math.hypot(...samples) / Math.sqrt(samples.length) + 1e-6;
+  let sum = 0;
+  for (const sample of samples) sum += sample * sample;
+  return Math.sqrt(sum / samples.length) + 1e-6;
 }
 
 /** Evenly spread numbers in 0..1 (mulberry32). */

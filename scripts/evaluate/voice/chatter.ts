@@ -100,6 +100,59 @@ const VOICES = [
   'en-us+klatt2',
 ];
 
+/** Voices that the wake word was not trained on: none is in scripts/train/wake_speech.py. */
+const UNHEARD_VARIANTS = [
+  'Alex',
+  'antonio',
+  'aunty',
+  'edward2',
+  'Gene2',
+  'gustave',
+  'announcer',
+  'iven',
+  'john',
+  'marcelo',
+  'max',
+  'michel',
+  'miguel',
+  'Mr',
+  'Nguyen',
+  'klatt5',
+  'klatt6',
+  'AnxiousAndy',
+  'whisperf',
+];
+const UNHEARD_VOICES = ['en-us', 'en-gb', 'en-gb-x-rp', 'en-gb-scotland'].flatMap((language) =>
+  UNHEARD_VARIANTS.map((variant) => `${language}+${variant}`),
+);
+/** What sounds like the wake word, none of it trained on. */
+const NEAR = [
+  'recruiter',
+  'commutator',
+  'polluter',
+  'contemporary',
+  'jupiter',
+  'disputer',
+  'a cuter one',
+  'looter',
+  'computes it',
+  'compute her',
+  'come pick her up',
+  'compact',
+  'commander',
+  'customer',
+  'compare her',
+  'confuse her',
+  'compulsory',
+  'composed',
+  'reputable',
+  'the puma',
+  'competes',
+];
+
+/** Who speaks, and whether a word that sounds like the wake word is in every sentence. */
+export type Talk = 'heard voices' | 'unheard voices' | 'unheard voices, near words';
+
 /** A sentence of ordinary words; none of them is the wake word. */
 export function sentence(random: () => number): string {
   const pick = (words: readonly string[]) => words[Math.floor(random() * words.length)] ?? '';
@@ -107,13 +160,25 @@ export function sentence(random: () => number): string {
   return random() < 0.4 ? `${clause()} ${pick(AND)} ${clause()}` : clause();
 }
 
+/** A sentence with something in it that sounds like the wake word. */
+export function nearSentence(random: () => number): string {
+  const words = sentence(random).split(' ');
+  const near = NEAR[Math.floor(random() * NEAR.length)] ?? '';
+  return words.toSpliced(Math.floor(random() * (words.length + 1)), 0, near).join(' ');
+}
+
 /** Generated speech of at least so many seconds, one sentence an item. */
-export function chatter(seconds: number, random: () => number): Int16Array[] {
+export function chatter(
+  seconds: number,
+  random: () => number,
+  talk: Talk = 'heard voices',
+): Int16Array[] {
+  const voices = talk === 'heard voices' ? VOICES : UNHEARD_VOICES;
   const said: Int16Array[] = [];
   for (let length = 0; length < seconds * RATE_HZ; ) {
     const speech: Speech = {
-      text: sentence(random),
-      voice: VOICES[Math.floor(random() * VOICES.length)] ?? 'en-us',
+      text: talk.endsWith('near words') ? nearSentence(random) : sentence(random),
+      voice: voices[Math.floor(random() * voices.length)] ?? 'en-us',
       speed: 120 + Math.floor(random() * 90),
       pitch: 15 + Math.floor(random() * 70),
     };

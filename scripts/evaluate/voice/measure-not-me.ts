@@ -15,6 +15,8 @@ const WORDS = 8;
 /** What `voice/not-me` does at sites that wake falsely. */
 export interface NotMeRow {
   readonly sounds: number;
+  /** Of these, woke when played once more, and so could be refused. */
+  readonly refused: number;
   /** Wakes by these sounds, played three times each, before and after one `not-me`. */
   readonly before: number;
   readonly after: number;
@@ -51,12 +53,14 @@ export async function measureNotMe(data: VoiceData): Promise<NotMeRow> {
   const wordsBefore = await play(() => said);
   const before = await play(repeated);
   await play((index) => [sounds[index]!]);
-  for (const site of sites) await node.request('voice/not-me', { site });
+  // A site that did not wake this time would take its last word for a false wake.
+  const woken = sites.filter((site) => waked.has(site));
+  for (const site of woken) await node.request('voice/not-me', { site });
   const after = await play(repeated);
   const wordsAfter = await play(() => said);
   const played = sites.length * REPEATS;
   return {
-    ...{ sounds: sites.length, before, after, played },
+    ...{ sounds: sites.length, refused: woken.length, before, after, played },
     ...{ words: sites.length * said.length, wordsBefore, wordsAfter },
   };
 }

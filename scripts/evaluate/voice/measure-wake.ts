@@ -1,4 +1,4 @@
-import { chatter } from './chatter.ts';
+import { chatter, type Talk } from './chatter.ts';
 import { type Pace, playLive, type Stretch } from './live.ts';
 import {
   createRandom,
@@ -19,6 +19,12 @@ export const THRESHOLDS = [0.3, 0.5, 0.7, 0.8, 0.9, 0.93, 0.95];
 const KITCHEN_FROM_SECONDS = 70;
 const NOISES = [undefined, 20, 10, 5] as const;
 export const LIVE_DEVICES = 16;
+/** Generated speech, by whether training heard these voices, and its parts of the time. */
+const TALKS: readonly (readonly [Talk, number])[] = [
+  ['heard voices', 0.3],
+  ['unheard voices', 0.45],
+  ['unheard voices, near words', 0.25],
+];
 
 /** One row of the table: a kind of sound, and how often it woke at each threshold. */
 export interface WakeRow {
@@ -121,8 +127,10 @@ function otherStretches(data: VoiceData, hours: number): Played[] {
   const seconds = recorded.reduce((sum, { samples }) => sum + samples.length / RATE_HZ, 0);
   const wanted = Math.max(0, hours * 3600 - seconds);
   // A gap takes about a third of a sentence: it is sound as well.
-  const said = chatter(wanted * 0.78, random).map((samples) =>
-    played('generated chatter', 'other', joined(samples, gap())),
+  const said = TALKS.flatMap(([talk, part]) =>
+    chatter(wanted * 0.78 * part, random, talk).map((samples) =>
+      played(`chatter, ${talk}`, 'other', joined(samples, gap())),
+    ),
   );
   return [...recorded, ...said];
 }

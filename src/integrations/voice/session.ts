@@ -13,6 +13,8 @@ export const ANSWER_MS_MAX = 3_000;
 export const LATE_MS = 1_000;
 /** Speech begins so long before its flow says so: a soft first sound must not be cut off. */
 const ONSET_MS = 300;
+/** A pause within a word, such as before its last t, is shorter; what goes on after it is one command. */
+const PAUSE_MS = 400;
 /** The shortest clip that the flow of commands takes. */
 const CLIP_MS_MIN = 300;
 
@@ -94,7 +96,8 @@ export function createSession(options: SessionOptions): Session {
   /** Whether the speech is that of the wake word still. */
   let inWake = options.trigger === 'wake' && (ear.speaking ?? options.hasActivity());
   let cut: 'too-long' | 'audio-lost' | undefined;
-  /** A clip that began in the wake word was no command, but this. */
+  let paused = false; // what was said is no command yet, but may go on
+  /** The last clip was no command, but this. */
   let refused: { readonly best?: Scored } | undefined;
   /** Where speech began while a clip was out. */
   let resumed: number | undefined;
@@ -105,7 +108,7 @@ export function createSession(options: SessionOptions): Session {
   let endsAt = Infinity;
   let cancelLimit: () => void = () => undefined;
   let cancelWatch: () => void = () => undefined;
-  /** Whatever else fails: no phase comes back for ever. */
+  // Whatever else fails: no phase comes back for ever.
   const cancelLast = clock.after(
     config.nothingSaidMs + config.commandMsMax + ANSWER_MS_MAX + 3 * LATE_MS,
     () => end({ kind: 'not-recognised', reason: 'too-long' }),
@@ -172,17 +175,25 @@ export function createSession(options: SessionOptions): Session {
     else waiting = clip;
   }
 
-  /** The clip was no command. Speech that began with the wake word may have been no more than that. */
+  /**
+   * The clip was no command. Speech that began with the wake word may have been no more than that; other
+   * speech may have paused only.
+   */
   function refuse(best: Scored | undefined): void {
     const what = best === undefined ? {} : { best };
-    if (!inWake || cut !== undefined) {
-      return end({ kind: 'not-recognised', reason: cut ?? 'no-match', ...what });
-    }
-    inWake = false;
+    if (cut !== undefined) return end({ kind: 'not-recognised', reason: cut, ...what });
     refused = what;
-    if (resumed === undefined) listen();
-    else hearFrom(resumed);
+    paused = !inWake;
+    inWake = false;
+    if (resumed !== undefined) goOn(resumed);
+    else if (paused) enter('listening', { ms: PAUSE_MS, after: ring.end });
+    else listen();
     watchSound();
+  }
+
+  function goOn(position: number): void {
+    if (paused) speak();
+    else hearFrom(position);
   }
 
   function hearFrom(position: number): void {
@@ -208,7 +219,7 @@ export function createSession(options: SessionOptions): Session {
       // Told late: the speech that the wake word was in goes on.
       inWake = options.trigger === 'wake' && position <= from;
       if (inWake) speak();
-      else hearFrom(position);
+      else goOn(position);
     } else if (active && phase === 'trailing') speak();
     else if (phase === 'asking') resumed = active ? position : undefined;
     else if (!active && phase === 'speaking') {

@@ -43,6 +43,22 @@ const samplesOf = (wav: Uint8Array) => parseWav(wav).data.byteLength / 2;
 const last = (type: string) => room.told.findLast((one) => one.type === type);
 
 describe('a session', () => {
+  test('takes a word with a pause in it as one command', async () => {
+    await open();
+    await say('mic-1');
+    await command('mic-1');
+    await room.answer([{ label: 'left', score: 0.3 }]);
+    expect(room.types()).toEqual([STARTED]);
+    await room.active('mic-1', true);
+    await room.sound('mic-1', 200, 9000);
+    await room.active('mic-1', false);
+    await room.sound('mic-1', 100, 0);
+    const [first = 0, second = 0] = room.clips.map(({ payload }) => samplesOf(payload));
+    expect(second).toBe(first + 300 * 16);
+    await room.answer([{ label: 'left', score: 0.9 }]);
+    expect(room.types()).toEqual(RECOGNISED);
+  });
+
   test('goes from the wake word to the command and its intent', async () => {
     await open();
     await say('mic-1');
@@ -154,6 +170,7 @@ describe('a session', () => {
       async () => {
         await command('mic-1');
         await room.answer([{ label: '_unknown_', score: 0.99 }]);
+        await room.sound('mic-1', 500, 0);
       },
     ],
     [
@@ -162,6 +179,7 @@ describe('a session', () => {
       async () => {
         await command('mic-1');
         await room.answer([{ label: 'on', score: 0.4 }]);
+        await room.sound('mic-1', 500, 0);
       },
     ],
     [

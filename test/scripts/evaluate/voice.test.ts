@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sentence } from '../../../scripts/evaluate/voice/chatter.ts';
+import { nearSentence, sentence } from '../../../scripts/evaluate/voice/chatter.ts';
 import {
   createRandom,
   isHeldBack,
@@ -71,5 +71,6 @@ test('generated sentences never say the wake word', () => {
   const random = createRandom(7);
   for (let count = 0; count < 2000; count++) {
     expect(sentence(random).split(' ')).not.toContain('computer');
+    expect(nearSentence(random).split(' ')).not.toContain('computer');
   }
 });

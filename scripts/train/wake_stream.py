@@ -6,7 +6,7 @@ from log_mel import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
 from wake_augment import FRAMES
 
 STEP_FRAMES = 4  # 80 ms
-REFRACTORY_STEPS = 25  # 2 s: the flow's own
+REFRACTORY_STEPS = 25  # 2 s: one word is counted once
 QUIET = 1e-4
 
 

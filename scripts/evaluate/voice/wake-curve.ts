@@ -8,7 +8,7 @@ export interface Scored {
 const RELEASE = 0.5;
 const REFRACTORY_MS = 2_000;
 
-/** How often the flow would have woken at a threshold: as its steps threshold and debounce do. */
+/** How often the flow would have woken at a threshold: as its threshold does, and once in two seconds. */
 export function wakesAt(scores: readonly Scored[], threshold: number): number {
   let active = false;
   let last = -Infinity;

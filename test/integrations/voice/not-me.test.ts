@@ -106,7 +106,7 @@ test('what sounds like a false wake is refused whatever its score, until a good 
   const clips = { save: async () => 'clip.wav', count: async () => 0 };
   const notMe = createNotMe(store, { clips, failed: () => undefined });
   const jingle = { score: 0.999, clip: melody(1), ts: 0 };
-  const word = { score: 0.95, clip: melody(4) };
+  const word = { score: 0.97, clip: melody(4) };
   expect(notMe.judge('kitchen', jingle)).toBeUndefined();
   void notMe.refuse('kitchen', jingle);
   expect(notMe.judge('kitchen', jingle)).toBe('like-a-false-wake');

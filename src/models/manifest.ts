@@ -86,6 +86,11 @@ export const manifestSchema = z.strictObject({
   origin: z.string().min(1).optional().describe('Where the model comes from.'),
   accuracy: z.array(accuracy).optional().describe('What was measured, and on which data.'),
   description: z.string().optional().describe('What the model does, for people.'),
+  taught: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Version of what was taught on a node: `ledge teach`; the files are in teach/.'),
 });
 
 /** What model.yaml says; free dimensions are FREE. */

@@ -15,6 +15,7 @@ import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
+import type { LoadContext } from './flow-load.ts';
 import { type FlowStatus, type Flows, type FlowsOptions, openFlows } from './flows.ts';
 import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
@@ -23,6 +24,7 @@ import { openBus } from './open-bus.ts';
 import { openIntegrations } from './open-integrations.ts';
 import { openMicrophones } from './open-microphones.ts';
 import { openKept } from './open-store.ts';
+import { openTeach } from './open-teach.ts';
 import { openNodeUplink } from './open-uplink.ts';
 import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
@@ -65,7 +67,9 @@ export async function openNode(
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
     const onChange = (kind: string, name: string) => control?.changed(kind, name);
-    const flows = await openNodeFlows(config, { bus, journal, trial, pool, log, onChange });
+    const { flows, folder, load } = await openNodeFlows(config, {
+      ...{ bus, journal, trial, pool, log, onChange },
+    });
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
@@ -85,6 +89,9 @@ export async function openNode(
     flows.begin();
     const shared = { bus, clock: systemClock, log, teardown };
     await openIntegrations(config, { ...shared, base, version, flows, control: topics });
+    const teaching = { ...shared, flows, folder, control: topics, bench: { pool, load } };
+    const lessons = openTeach(teaching);
+    teardown.add('teaching', () => lessons[Symbol.asyncDispose]());
     openMicrophones(config, { ...shared, status, control: topics });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
@@ -112,7 +119,7 @@ async function openNodeFlows(
   config: NodeConfig,
   parts: Pick<FlowsOptions['runner'], 'bus' | 'journal' | 'trial'> &
     Pick<FlowsOptions, 'log' | 'onChange'> & { readonly pool: Pool },
-): Promise<Flows> {
+): Promise<{ flows: Flows; folder: string; load: LoadContext }> {
   const { bus, journal, trial, pool, log, onChange } = parts;
   const folder = await prepareFlows(config, log);
   const load = {
@@ -120,7 +127,7 @@ async function openNodeFlows(
     devices: config.devices,
     trust: await loadTrust(config.trust),
   };
-  return openFlows({
+  const flows = await openFlows({
     folder,
     stateFolder: join(config.data, 'state'),
     load,
@@ -130,6 +137,7 @@ async function openNodeFlows(
     drainMs: config.drainSeconds * 1e3,
     onChange,
   });
+  return { flows, folder, load };
 }
 
 function pagesOf(status: Status, flows: Flows): Pages {

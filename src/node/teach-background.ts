@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LedgeError } from '../std/error.ts';
+import { encodeNumbers } from '../teach/lesson.ts';
+import { momentsOf } from '../teach/moments.ts';
+import { readTaught, writeBackground } from '../teach/versions.ts';
+import { openFeatures } from './features.ts';
+import { type Example, openLessons } from './lessons.ts';
+import type { Bench } from './record-runs.ts';
+import { groupByLabel } from './teach-file.ts';
+import { filesOf } from './teach-flow.ts';
+
+export interface BackgroundOptions extends Bench {
+  readonly folder: string;
+  /** Events of the known labels, as many as there are. */
+  readonly events: readonly Example[];
+}
+
+/**
+ * Learns what events of the known labels look like to a flow's model, and keeps their moments with the
+ * flow, so that new labels are told from them without the events. Gives the events of each label, as
+ * the model hears them. Throws `unsupported`, `value-invalid`, `data-unwritable`.
+ */
+export async function relearnBackground(
+  options: BackgroundOptions,
+): Promise<Readonly<Record<string, number>>> {
+  const { folder, events, pool } = options;
+  const { base } = await readTaught(folder);
+  const known = base.labels ?? [];
+  const scratch = await mkdtemp(join(tmpdir(), 'ledge-teach-'));
+  const counts: Record<string, number> = {};
+  try {
+    await using lessons = await openLessons(folder, options);
+    const shown = await lessons.examples(events);
+    if (shown.length === 0) {
+      throw new LedgeError('value-invalid', 'Cannot learn a background: there are no events');
+    }
+    for (const { file, sha256 } of filesOf(base)) {
+      const given = { pool, file: join(folder, file), labels: known.length, scratch };
+      await using reader = await openFeatures(given);
+      const groups = await groupByLabel(reader, shown, known);
+      const labels = [...groups].map(([label, rows]) => {
+        counts[label] = rows.length;
+        const { count, mean, covariance } = momentsOf(rows);
+        return {
+          label,
+          count,
+          mean: encodeNumbers(mean),
+          covariance: encodeNumbers(covariance),
+        };
+      });
+      const size = [...groups.values()][0]?.[0]?.length ?? 0;
+      await writeBackground(folder, { model: sha256, size, labels });
+    }
+    return counts;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

@@ -67,16 +67,15 @@ export async function openNode(
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
     const onChange = (kind: string, name: string) => control?.changed(kind, name);
-    const { flows, folder, load } = await openNodeFlows(config, {
-      ...{ bus, journal, trial, pool, log, onChange },
-    });
+    const parts = { bus, journal, trial, pool, log, onChange };
+    const { flows, folder, load } = await openNodeFlows(config, parts);
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
     ledger = opened;
     const version = packageVersion();
-    const parts = { node: config.node, version, bus, board, pool, flows, store, journal };
-    const status = createStatus(parts);
+    const shown = { node: config.node, version, bus, board, pool, flows, store, journal };
+    const status = createStatus(shown);
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
     const told = { bus, base, flows, status, ledger: opened, clock: systemClock, log, healthMs };
@@ -89,9 +88,7 @@ export async function openNode(
     flows.begin();
     const shared = { bus, clock: systemClock, log, teardown };
     await openIntegrations(config, { ...shared, base, version, flows, control: topics });
-    const teaching = { ...shared, flows, folder, control: topics, bench: { pool, load } };
-    const lessons = openTeach(teaching);
-    teardown.add('teaching', () => lessons[Symbol.asyncDispose]());
+    openTeach({ ...shared, flows, folder, control: topics, bench: { pool, load } });
     openMicrophones(config, { ...shared, status, control: topics });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });

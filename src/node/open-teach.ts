@@ -3,6 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { z } from '../std/schema.ts';
+import type { Teardown } from '../std/teardown.ts';
 import { EXAMPLES_MAX } from '../teach/lesson.ts';
 import { goBack, readTaught } from '../teach/versions.ts';
 import { collectEvents } from './collect-events.ts';
@@ -55,11 +56,12 @@ export interface TeachParts {
   readonly folder: string;
   readonly control: Pick<Control, 'offer'>;
   readonly bench: Bench;
+  readonly teardown: Teardown;
 }
 
-/** Answers `flow/teach` and `flow/teach-back`, one after the other, until it is disposed of. */
-export function openTeach(parts: TeachParts): AsyncDisposable {
-  const { flows, control } = parts;
+/** Answers `flow/teach` and `flow/teach-back`, one after the other, until the node stops. */
+export function openTeach(parts: TeachParts): void {
+  const { flows, control, teardown } = parts;
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   const closing = new AbortController();
@@ -97,14 +99,12 @@ export function openTeach(parts: TeachParts): AsyncDisposable {
       return { name: request.name, version };
     });
   });
-  return {
-    async [Symbol.asyncDispose]() {
-      stopTeach();
-      stopBack();
-      closing.abort();
-      await last;
-    },
-  };
+  teardown.add('teaching', async () => {
+    stopTeach();
+    stopBack();
+    closing.abort();
+    await last;
+  });
 }
 
 type TeachRequest = z.output<typeof teachSchema>;

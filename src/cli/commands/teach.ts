@@ -92,7 +92,8 @@ function formatReport({ flow, version, taught, tests, solveMs }: TeachReport): s
   const learned = `learned in ${solveMs.toFixed(1)} ms`;
   const checked = `${tests.passed} of ${tests.of} tests of the flow pass`;
   const back = `ledge teach ${flow} --back ${version - 1}`;
-  return `${formatTable(rows)}Version ${version}: ${learned}; ${checked}. To take it back: ${back}\n`;
+  const told = `Version ${version}: ${learned}; ${checked}. To take it back: ${back}`;
+  return `${formatTable(rows)}${told}\n`;
 }
 
 async function known(

@@ -69,6 +69,11 @@ export async function readDataset(
   throw new LedgeError('not-found', `Cannot evaluate ${folder}: it has none of ${forms}`);
 }
 
+/** How many events count: rows that are only learned from do not. */
+export function countedOf({ events }: Dataset): number {
+  return events.filter(({ counted }) => counted).length;
+}
+
 function clips(files: readonly string[], limit: number): Dataset {
   const events = byFolder(
     files.filter((file) => CLIP_ENDS.has(endOf(file))),

@@ -3,6 +3,7 @@ import type { FlowEvent } from '../flow/event.ts';
 import { createPlan, type PlanParts } from '../flow/plan.ts';
 import { createMemoryState } from '../flow/state.ts';
 import { eachConcurrent } from '../std/concurrent.ts';
+import { LedgeError } from '../std/error.ts';
 import type { Dataset, Evaluated, EvaluatedEvent } from './dataset.ts';
 import { isRight, MAIN_METRIC, type Metrics, scoreAll } from './score.ts';
 
@@ -23,6 +24,9 @@ export interface Evaluation {
   readonly right: readonly boolean[];
 }
 
+/** Evaluates a flow with a model's file in the place of its own, by every source there is. */
+export type Evaluate = (file: string) => Promise<readonly Evaluation[]>;
+
 /** Runs labelled data through a flow in this process, on a plan that has learned nothing. */
 export async function evaluateData(
   parts: PlanParts,
@@ -38,11 +42,21 @@ export async function evaluateData(
     found[one.at] = { ...found[one.at]!, results: told, error };
   });
   signal.throwIfAborted();
+  refuseFailures(found);
   const metric = MAIN_METRIC[dataset.form];
   const metrics = await scoreAll(dataset.form, found);
   const counted = found.filter(({ event }) => event.counted);
   const right = counted.map((one) => isRight(dataset.form, one));
   return { source: 'data', metric, value: metrics[metric] ?? 0, metrics, right };
+}
+
+/** Data that a flow cannot read at all says nothing of its model. */
+function refuseFailures(found: readonly Evaluated[]): void {
+  const first = found[0];
+  if (first === undefined || found.some(({ error }) => error === undefined)) return;
+  const reason = (first.error as Error).message;
+  const state = `all ${found.length} events failed, ${first.event.name} with: ${reason}`;
+  throw new LedgeError('payload-invalid', `Cannot evaluate: ${state}`, { cause: first.error });
 }
 
 /** Runs a flow's own tests, each on a fresh plan. Undefined where it has none. */

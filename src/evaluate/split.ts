@@ -1,3 +1,4 @@
+import { evenly } from '../std/evenly.ts';
 import type { Dataset, EvaluatedEvent } from './dataset.ts';
 
 /**
@@ -27,9 +28,6 @@ export function spread({ form, events }: Dataset, countMax: number): readonly Ev
   const groups = new Map<string, EvaluatedEvent[]>();
   for (const event of events) groups.set(event.group, [...(groups.get(event.group) ?? []), event]);
   const share = Math.max(1, Math.floor(countMax / groups.size));
-  const chosen = [...groups.values()].flatMap((group) => {
-    const step = Math.max(1, group.length / share);
-    return group.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
-  });
+  const chosen = [...groups.values()].flatMap((group) => evenly(group, share));
   return chosen.slice(0, countMax);
 }

@@ -2,12 +2,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { BoardLimits } from '../compress/board-limits.ts';
 import { loadRecipe, type Recipe, recipeText } from '../compress/recipe.ts';
 import { type CompressReport, formatReport } from '../compress/report.ts';
-import { compressModel } from '../compress/run.ts';
+import { compressModel, type Searched } from '../compress/run.ts';
 import { type Budget, parseBudget } from '../compress/search/budget.ts';
 import { paretoPlot } from '../compress/search/pareto-plot.ts';
 import { CANDIDATES, CANDIDATES_MAX, MINUTES, searchRecipes } from '../compress/search/search.ts';
-import { type SearchReport, searchRows } from '../compress/search/search-report.ts';
-import { missesOf } from '../compress/search/verdict.ts';
+import { type SearchReport, searchRows, skippedLines } from '../compress/search/search-report.ts';
 import { MANIFEST_FILE } from '../models/store.ts';
 import type { NodeConfig } from '../node/config.ts';
 import { boardOf } from '../node/node.ts';
@@ -128,44 +127,21 @@ async function runSearch(job: Job, limits: Limits): Promise<number> {
     terminal.stderr.write(`ledge: Cannot keep the budget: ${state}${near}; nothing was written\n`);
     return 1;
   }
-  const check = (found: CompressReport) => refuseMisses(budget, found);
-  return runRecipe({ ...job, recipe }, { search: report, check }).catch((error: unknown) => {
+  return runRecipe({ ...job, recipe }, { report, budget }).catch((error: unknown) => {
     terminal.stderr.write(tableOf(report));
     throw error;
   });
 }
 
-/** What a search chose by may flatter: the budget must hold on what was not chosen by too. */
-function refuseMisses(budget: Budget, report: CompressReport): void {
-  const { size, latency, load, error, accuracy, recipe } = report;
-  const misses = missesOf(budget, {
-    sizeBytes: size.after,
-    latencyRatio: 1 / latency.speedup,
-    memoryBytes: load.after.peakBytes,
-    sqnrDb: error.sqnrDb,
-    ...(accuracy && { accuracy: accuracy.after.value, changePp: accuracy.changePp }),
-  });
-  if (misses.length === 0) return;
-  const told = misses.map(({ term, found }) => `${term} (${found})`).join(', ');
-  const events =
-    accuracy?.source === 'data' ? ` on ${accuracy.count} events it was not chosen by` : '';
-  const state = `"${recipe}" held it in the search, and misses ${told}${events}; nothing was written`;
-  throw new LedgeError('model-refused', `Cannot keep the budget: ${state}`, {
-    context: { recipe, misses },
-  });
-}
-
 function tableOf(report: SearchReport): string {
-  const skipped = report.skipped.map(({ name, reason }) => `not tried, ${name}: ${reason}\n`);
+  const skipped = skippedLines(report).map((text) => `not tried, ${text}\n`);
   return [formatTable(searchRows(report)), ...skipped].join('');
 }
 
-interface Found {
-  readonly search: SearchReport;
-  readonly check: (report: CompressReport) => void;
-}
-
-async function runRecipe(job: Job & { readonly recipe: Recipe }, found?: Found): Promise<number> {
+async function runRecipe(
+  job: Job & { readonly recipe: Recipe },
+  search?: Searched,
+): Promise<number> {
   const { source, board, recipe, out, args, terminal } = job;
   const progress = startProgress(terminal, recipe.passes.length + STEPS_BESIDE);
   const report = await compressModel({
@@ -175,11 +151,12 @@ async function runRecipe(job: Job & { readonly recipe: Recipe }, found?: Found):
     signal: terminal.signal,
     onStep: (what) => progress.step(what),
     beside: (done) => besideOf(done, job),
-    ...found,
+    ...(search && { search }),
     ...(source.samples && { samples: source.samples }),
     ...(source.tell && { evaluate: source.tell }),
     ...(board && { board }),
   }).finally(() => progress.end());
+  if (report.search?.doubt !== undefined) terminal.stderr.write(`ledge: ${report.search.doubt}\n`);
   if (args.values.json === true) terminal.stdout.write(`${JSON.stringify(report)}\n`);
   else terminal.stdout.write(`${formatReport(report)}\nWritten to ${resolve(out)}\n`);
   return 0;

@@ -101,7 +101,8 @@ function accuracyLines({ accuracy, tests }: CompressReport): string[] {
     ([name, value]) => `${name} ${accuracy.before.metrics[name] ?? '-'} -> ${value}`,
   );
   if (more.length > 0) lines.push(`All figures: ${more.join(', ')}.`);
-  if (tests !== undefined && tests !== accuracy) lines.push(`${formatAccuracy(tests)}.`);
+  if (tests !== undefined && tests !== accuracy)
+    lines.push(`Its own tests: ${formatAccuracy(tests)}.`);
   return [...lines, ''];
 }
 

@@ -19,6 +19,8 @@ import { type OutputFolder, openOutputFolder, REPORT_FILE } from './output-folde
 import type { Recipe } from './recipe.ts';
 import { type CompressReport, formatReport, type WrittenFile } from './report.ts';
 import { openForRuns } from './run-model.ts';
+import type { Budget } from './search/budget.ts';
+import { checkFound } from './search/check-found.ts';
 import type { SearchReport } from './search/search-report.ts';
 
 /** The compressed model's name in its folder. */
@@ -27,6 +29,12 @@ const MEGABYTE = 1_000_000;
 /** The worst few say where to look. */
 const LAYERS_TOLD = 10;
 const LARGEST_TOLD = 3;
+
+/** A search that found a recipe. */
+export interface Searched {
+  readonly report: SearchReport;
+  readonly budget: Budget;
+}
 
 export interface CompressOptions {
   readonly file: string;
@@ -41,9 +49,8 @@ export interface CompressOptions {
   readonly evaluate?: Evaluate;
   /** The board whose limits the result must keep. */
   readonly board?: BoardLimits;
-  /** How the recipe was found; may refuse what was measured of it in the end. */
-  readonly search?: SearchReport;
-  readonly check?: (report: CompressReport) => void;
+  /** How the recipe was found, and the budget that it must hold in the end. */
+  readonly search?: Searched;
   /** Further files for the folder, from what was written. */
   readonly beside?: (report: CompressReport) => ReadonlyMap<string, string>;
 }
@@ -82,7 +89,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     options.onStep?.('compare layers');
     const layers = await measureLayers(source.read.model, model, { samples, folder: scratch });
     const kind = options.samples === undefined ? 'made' : 'recorded';
-    const report: CompressReport = {
+    const measured: CompressReport = {
       model: basename(file),
       recipe: recipe.name,
       passes,
@@ -95,9 +102,8 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       samples: { kind, count: samples.length },
       worstLayers: layers.filter(({ maxError }) => maxError > 0).slice(0, LAYERS_TOLD),
       ...(board && { board }),
-      ...(options.search && { search: options.search }),
     };
-    options.check?.(report);
+    const report = withSearch(measured, options.search);
     await writeTexts(folder, report, options);
     signal.throwIfAborted();
     await folder.commit();
@@ -138,6 +144,12 @@ async function compareRuns([before, after]: readonly [string, string], options: 
   refuseNoise(error, options.recipe);
   const latency = await measureLatency(reference, found, options);
   return { error, latency };
+}
+
+function withSearch(report: CompressReport, search: Searched | undefined): CompressReport {
+  if (search === undefined) return report;
+  const doubt = checkFound(search.budget, report);
+  return { ...report, search: { ...search.report, ...(doubt && { doubt }) } };
 }
 
 /** On labelled data where there is any, and on the flow's own tests. */

@@ -5,7 +5,6 @@ import type { Evaluate, Evaluation } from '../../evaluate/evaluation.ts';
 import type { InputPart } from '../../infer/protocol.ts';
 import { encodeModel } from '../../onnx/graph.ts';
 import { LedgeError } from '../../std/error.ts';
-import { evenly } from '../../std/evenly.ts';
 import { admitModel, applyRecipe, type Source } from '../apply-recipe.ts';
 import { type BoardLimits, boardProblem, boardReport } from '../board-limits.ts';
 import { compareOn, refuseNoise } from '../compare-models.ts';
@@ -18,8 +17,6 @@ import type { Figures } from './verdict.ts';
 
 /** Enough to tell candidates apart; the chosen one is measured for longer. */
 const LATENCY_TIME_MS = 500;
-/** Noise at the outputs of these tells candidates apart; ranges are found on all samples. */
-const SAMPLES_COMPARED = 32;
 
 /** A recipe with what it gave. */
 export interface Candidate {
@@ -51,7 +48,6 @@ export interface BenchOptions {
 export async function openCandidateBench(options: BenchOptions): Promise<CandidateBench> {
   const { source, samples, scratch, signal, board } = options;
   const { file, graph, read } = source;
-  const compared = evenly(samples, SAMPLES_COMPARED);
   const reference = await openForRuns(file, graph);
   const was = mainOf(await options.evaluate?.(file));
   /** Names by what they came to: two recipes may do the same to a model. */
@@ -83,9 +79,9 @@ export async function openCandidateBench(options: BenchOptions): Promise<Candida
       if (problem !== undefined) return skip(problem);
     }
     await using found = await openForRuns(path, graph);
-    const error = await compareOn(compared, [reference, found]);
+    const error = await compareOn(samples, [reference, found]);
     refuseNoise(error, recipe);
-    const timing = { samples: compared, signal, timeMs: LATENCY_TIME_MS };
+    const timing = { samples, signal, timeMs: LATENCY_TIME_MS };
     const { speedup } = await measureLatency(reference, found, timing);
     const is = mainOf(await options.evaluate?.(path));
     const figures: Figures = {

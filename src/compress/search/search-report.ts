@@ -23,6 +23,8 @@ export interface SearchReport {
   readonly chosen?: string;
   /** Where none holds the budget: the one that misses it by least. */
   readonly nearest?: string;
+  /** Said where the chosen one misses the budget on the events it was not chosen by, as chance can. */
+  readonly doubt?: string;
   /** The limit that ended the search before all was tried. */
   readonly endedBy?: 'candidates' | 'minutes';
 }
@@ -51,6 +53,14 @@ function verdictText({ name, misses }: CandidateReport, { chosen, nearest }: Sea
   return name === nearest ? `nearest: ${missed}` : missed;
 }
 
+/** What was not measured, by reason. */
+export function skippedLines({ skipped }: SearchReport): readonly string[] {
+  return [...new Set(skipped.map(({ reason }) => reason))].map((reason) => {
+    const names = skipped.filter((one) => one.reason === reason).map(({ name }) => name);
+    return `${names.join(', ')}: ${reason}`;
+  });
+}
+
 /** The search as a section of Markdown. */
 export function formatSearch(report: SearchReport): readonly string[] {
   const rows = searchRows(report);
@@ -65,7 +75,8 @@ export function formatSearch(report: SearchReport): readonly string[] {
     ...(columns.length > 0 ? [line(columns), line(columns.map(() => '---'))] : []),
     ...rows.map((row) => line(columns.map((column) => row[column] ?? ''))),
     '',
-    ...report.skipped.map(({ name, reason }) => `- not tried, ${name}: ${reason}`),
+    ...(report.doubt ? [report.doubt, ''] : []),
+    ...skippedLines(report).map((text) => `- ${text}`),
     ...(report.endedBy ? [`- the search ended by its limit of ${report.endedBy}`] : []),
     '',
   ];

@@ -22,6 +22,8 @@ export const MINUTES = 10;
 const MINUTE_MS = 60_000;
 /** Times that differ by less are the same: short measurements vary so much. */
 const LATENCY_STEP = 0.05;
+/** Sizes that differ by less are the same to choose by. */
+const SIZE_STEP = 0.02;
 /** Outputs without noise, where noise stands for accuracy. */
 const SQNR_DB_MAX = 200;
 
@@ -127,15 +129,28 @@ function conclude(measured: readonly Candidate[], options: Concluding): SearchOu
   return { report, recipe };
 }
 
-function costsOf({ sizeBytes, latencyRatio, accuracy, sqnrDb }: Figures): readonly number[] {
-  const time = Math.round(latencyRatio / LATENCY_STEP);
-  return [sizeBytes, time, -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
+function costsOf(figures: Figures): readonly number[] {
+  const { sizeBytes, accuracy, sqnrDb } = figures;
+  return [sizeBytes, timeClass(figures), -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
 }
 
-/** The smallest first; the fastest, where only latency is asked for. */
+/**
+ * The smallest first, or the fastest where only latency is asked for; of those that are nearly equal
+ * the one with the least noise, which chance touches less than the accuracy of some events.
+ */
 function preference(budget: Budget, a: CandidateReport, b: CandidateReport): number {
   const kinds = budget.map(({ kind }) => kind);
-  const bySize = a.sizeBytes - b.sizeBytes;
-  const byTime = a.latencyRatio - b.latencyRatio;
-  return kinds.includes('latency') && !kinds.includes('size') ? byTime || bySize : bySize || byTime;
+  const bySize = sizeClass(a) - sizeClass(b);
+  const byTime = timeClass(a) - timeClass(b);
+  const byNoise = Math.min(b.sqnrDb, SQNR_DB_MAX) - Math.min(a.sqnrDb, SQNR_DB_MAX);
+  const fastest = kinds.includes('latency') && !kinds.includes('size');
+  return (fastest ? byTime || bySize : bySize || byTime) || byNoise;
+}
+
+function sizeClass({ sizeBytes }: Figures): number {
+  return Math.round(Math.log(sizeBytes) / Math.log(1 + SIZE_STEP));
+}
+
+function timeClass({ latencyRatio }: Figures): number {
+  return Math.round(latencyRatio / LATENCY_STEP);
 }

@@ -21,7 +21,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   bundle: ['models', 'store', 'std'],
   flow: ['tensor', 'std'],
   infer: ['models', 'tensor', 'std'],
-  compress: ['infer', 'models', 'onnx', 'tensor', 'std'],
+  evaluate: ['flow', 'image', 'tensor', 'std'],
+  compress: ['evaluate', 'infer', 'models', 'onnx', 'tensor', 'std'],
   teach: ['models', 'onnx', 'tensor', 'std'],
   stages: ['flow', 'infer', 'signal', 'image', 'text', 'tensor', 'std'],
   bus: ['store', 'std'],
@@ -46,6 +47,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'bundle',
     'compress',
+    'evaluate',
     'node',
     'devices',
     'bus',

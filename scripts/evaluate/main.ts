@@ -1,15 +1,14 @@
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openClient } from '../../src/bus/client.ts';
 import { formatTable } from '../../src/cli/table.ts';
+import type { Dataset, Evaluated, EvaluatedEvent } from '../../src/evaluate/dataset.ts';
+import { openDataset } from '../../src/evaluate/open-dataset.ts';
+import { groupsOf, type Metrics, scoreAll } from '../../src/evaluate/score.ts';
 import { LedgeError } from '../../src/std/error.ts';
 import { packagePath } from '../../src/std/package.ts';
-import { type Dataset, type EvaluatedEvent, readDataset } from './dataset.ts';
-import { decodeFlac } from './decode-flac.ts';
 import { NODE_NAME, startNodeProcess } from './node-process.ts';
-import { groupsOf, type Metrics, scoreAll } from './score.ts';
-import { type Evaluated, type SentAll, sendAll } from './send-all.ts';
+import { type SentAll, sendAll } from './send-all.ts';
 import { evaluateVoice, VOICE_PARTS } from './voice/evaluate-voice.ts';
 
 const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
@@ -69,36 +68,16 @@ async function evaluateSessions(data: string): Promise<void> {
 
 async function evaluate(name: string, data: string): Promise<void> {
   const limit = values.limit === undefined ? undefined : Number(values.limit);
-  const dataset = await readDataset(resolve(data), limit);
-  const { decoded, folder } = await withWav(dataset, resolve(data));
-  try {
-    const sent = await run(name, decoded.events);
-    const metrics = await scoreAll(decoded.form, sent.events);
-    const counted = sent.events.filter(({ event }) => event.counted);
-    if (values.json) {
-      process.stdout.write(`${JSON.stringify({ flow: name, events: counted.length, metrics })}\n`);
-    } else {
-      process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
-    }
-    process.stderr.write(accountOf(sent));
-  } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  await using dataset = await openDataset(resolve(data), limit);
+  const sent = await run(name, dataset.events);
+  const metrics = await scoreAll(dataset.form, sent.events);
+  const counted = sent.events.filter(({ event }) => event.counted);
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ flow: name, events: counted.length, metrics })}\n`);
+  } else {
+    process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
   }
-}
-
-/** The same events with FLAC files decoded; the folder must be removed afterwards. */
-async function withWav(
-  dataset: Dataset,
-  root: string,
-): Promise<{ decoded: Dataset; folder: string | undefined }> {
-  const flac = dataset.events.flatMap(({ file }) => (file?.endsWith('.flac') ? [file] : []));
-  if (flac.length === 0) return { decoded: dataset, folder: undefined };
-  const { folder, wavOf, read } = await decodeFlac(flac, root);
-  const events = dataset.events.map((event): EvaluatedEvent => {
-    const { file } = event;
-    return file?.endsWith('.flac') ? { ...event, read: () => read(wavOf(file)) } : event;
-  });
-  return { decoded: { ...dataset, events }, folder };
+  process.stderr.write(accountOf(sent));
 }
 
 async function run(name: string, events: readonly EvaluatedEvent[]): Promise<SentAll> {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rungsOf } from '../models/manifest.ts';
 import { LedgeError } from '../std/error.ts';
 import { encodeNumbers } from '../teach/lesson.ts';
 import { momentsOf } from '../teach/moments.ts';
@@ -9,7 +10,6 @@ import { openFeatures } from './features.ts';
 import { type Example, openLessons } from './lessons.ts';
 import type { Bench } from './record-runs.ts';
 import { groupByLabel } from './teach-file.ts';
-import { filesOf } from './teach-flow.ts';
 
 export interface BackgroundOptions extends Bench {
   readonly folder: string;
@@ -36,7 +36,7 @@ export async function relearnBackground(
     if (shown.length === 0) {
       throw new LedgeError('value-invalid', 'Cannot learn a background: there are no events');
     }
-    for (const { file, sha256 } of filesOf(base)) {
+    for (const { file, sha256 } of rungsOf(base)) {
       const given = { pool, file: join(folder, file), labels: known.length, scratch };
       await using reader = await openFeatures(given);
       const groups = await groupByLabel(reader, shown, known);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { INSTALLED_MANIFEST } from '../bundle/installed.ts';
-import type { Manifest } from '../models/manifest.ts';
+import { type Manifest, rungsOf } from '../models/manifest.ts';
 import { LedgeError } from '../std/error.ts';
 import type { LearnedLabel, Lessoned } from '../teach/learn.ts';
 import {
@@ -64,7 +64,7 @@ export async function teachFlow(options: TeachOptions): Promise<TeachReport> {
   try {
     const { names, shown, others } = await show(state, options);
     const files: TaughtFile[] = [];
-    for (const one of filesOf(state.base)) {
+    for (const one of rungsOf(state.base)) {
       const before = lessonedBy(state.lesson, one.sha256);
       const given = { ...options, scratch, known, before, shown, others };
       files.push(await teachFile(one, given));
@@ -128,11 +128,6 @@ async function show({ lesson }: TaughtState, options: TeachOptions): Promise<Sho
   };
 }
 
-/** The files of a model: each is taught on features of its own. */
-export function filesOf({ file, sha256 }: Manifest): readonly ModelFileName[] {
-  return [{ file, sha256 }];
-}
-
 function lessonedBy(lesson: Lesson | undefined, sha256: string): readonly Lessoned[] {
   return (lesson?.taught ?? []).map(({ label, examples, features }) => {
     const text = features[sha256];
@@ -152,7 +147,7 @@ interface Made {
 
 function versionOf(state: TaughtState, { label, names, files }: Made) {
   const { base, baseText, next, lesson } = state;
-  const sources = filesOf(base);
+  const sources = rungsOf(base);
   const learned = files[0]?.learned ?? [];
   const features = Object.fromEntries(
     files.map((one, at) => {
@@ -166,9 +161,9 @@ function versionOf(state: TaughtState, { label, names, files }: Made) {
     if (name !== label && old !== undefined) return { ...old, leaveOneOut };
     return { label: name, examples: [...names], features, leaveOneOut };
   });
-  const named = files.map(({ bytes, sha256 }, at) => {
+  const named = files.map(({ sha256 }, at) => {
     const file = (sources[at]?.file ?? '').replace(/\.onnx$/, `.taught-${next}.onnx`);
-    return { file, bytes, sha256 };
+    return { file, sha256 };
   });
   return {
     manifest: manifestOf(base, { version: next, named, learned }),
@@ -180,7 +175,7 @@ function versionOf(state: TaughtState, { label, names, files }: Made) {
       solveMs: files.reduce((sum, one) => sum + one.solveMs, 0),
     },
     baseText,
-    models: new Map(named.map(({ file, bytes }) => [file, bytes])),
+    models: new Map(files.map(({ bytes }, at) => [named[at]?.file ?? '', bytes])),
   };
 }
 
@@ -203,7 +198,11 @@ function manifestOf(base: Manifest, { version, named, learned }: Naming): string
     const scores = one.shape.length === 2 && one.shape[1] === labels.length;
     return scores ? { ...one, shape: [one.shape[0], labels.length + learned.length] } : one;
   });
-  const [first] = named;
+  const [first, ...cheaper] = named;
+  const ladder = cheaper.map((file, at) => {
+    const { name, precision } = base.ladder?.[at] ?? {};
+    return { name, ...file, precision };
+  });
   const stated = {
     ...base,
     version: `${base.version}+taught.${version}`,
@@ -213,6 +212,7 @@ function manifestOf(base: Manifest, { version, named, learned }: Naming): string
     outputs,
     labels: [...labels, ...learned.map(({ label }) => label)],
     taught: version,
+    ...(ladder.length > 0 && { ladder }),
     accuracy: learned.map(({ label, recognised, of }) => ({
       metric: `recognised, each example left out: ${label}`,
       value: recognised / of,

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Manifest, parseManifest } from '../models/manifest.ts';
+import { type Manifest, parseManifest, rungsOf } from '../models/manifest.ts';
 import { MANIFEST_FILE } from '../models/store.ts';
 import { LedgeError } from '../std/error.ts';
 import {
@@ -137,7 +137,7 @@ async function removeOld(folder: string, current: number): Promise<void> {
     );
     await rm(versionFile(folder, version));
     await rm(lessonFile(folder, version), { force: true });
-    await rm(join(folder, manifest.file), { force: true });
+    for (const { file } of rungsOf(manifest)) await rm(join(folder, file), { force: true });
   }
 }
 

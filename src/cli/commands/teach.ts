@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { decodeFlac } from '../../evaluate/decode-flac.ts';
 import type { Example } from '../../node/lessons.ts';
 import { relearnBackground } from '../../node/teach-background.ts';
 import { type TeachReport, teachFlow } from '../../node/teach-flow.ts';
@@ -12,8 +13,8 @@ import { formatTable } from '../table.ts';
 
 /** One example's file; a picture of 20 megapixels is below it. */
 const FILE_BYTES_MAX = 33_554_432;
-/** Files of one folder; a background is learned from at most as many. */
-const FILES_MAX = 20_000;
+/** Files of one folder: more do not make a background better, and all are in memory. */
+const FILES_MAX = 4_096;
 
 /** `ledge teach`: a new label from a few examples, on the node. */
 export const teach: Command = {
@@ -142,15 +143,22 @@ function versionIn(text: string): number {
   );
 }
 
-/** The events of files, and of the files in folders, by path. */
+/** The events of files, and of the files in folders, by path; FLAC decoded. */
 async function readExamples(paths: readonly string[]): Promise<Example[]> {
-  const examples: Example[] = [];
-  for (const path of paths) {
-    for (const file of await filesOf(path)) {
-      examples.push({ name: basename(file), payload: await readExample(file) });
+  const files = (await Promise.all(paths.map(filesOf))).flat();
+  const flac = files.filter((file) => file.endsWith('.flac')).map((file) => resolve(file));
+  const decoded = flac.length > 0 ? await decodeFlac(flac, '/') : undefined;
+  try {
+    const examples: Example[] = [];
+    for (const file of files) {
+      const at = resolve(file);
+      const readable = file.endsWith('.flac') && decoded ? decoded.wavOf(at) : at;
+      examples.push({ name: basename(file), payload: await readExample(readable) });
     }
+    return examples;
+  } finally {
+    if (decoded !== undefined) await rm(decoded.folder, { recursive: true, force: true });
   }
-  return examples;
 }
 
 async function filesOf(path: string): Promise<string[]> {

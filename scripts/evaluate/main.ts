@@ -9,6 +9,7 @@ import { LedgeError } from '../../src/std/error.ts';
 import { packagePath } from '../../src/std/package.ts';
 import { NODE_NAME, startNodeProcess } from './node-process.ts';
 import { type SentAll, sendAll } from './send-all.ts';
+import { evaluateTeach } from './teach/evaluate-teach.ts';
 import { evaluateVoice, VOICE_PARTS } from './voice/evaluate-voice.ts';
 
 const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
@@ -25,6 +26,12 @@ Runs labelled data through a flow of a real node, over MQTT, and prints how well
 Plays voice data to the voice flows and sessions of a node, at the pace of live microphones.
   --only   some of ${VOICE_PARTS.join(', ')}
   --hours  sound in which nobody means the node; default 2
+
+       npm run -s evaluate -- teach --data <folder> [--json] [--svg <file>]
+
+Teaches labels that no model was trained on from 2 to 20 examples, and judges by other sources.
+  --data   the folder that has voice/ and camera/
+  --svg    draws the curve
 `;
 
 const { values, positionals } = parseArgs({
@@ -37,6 +44,7 @@ const { values, positionals } = parseArgs({
     limit: { type: 'string' },
     only: { type: 'string' },
     split: { type: 'boolean', default: false },
+    svg: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -48,6 +56,7 @@ if (values.help || flow === undefined || values.data === undefined) {
 } else {
   try {
     if (flow === 'voice') await evaluateSessions(values.data);
+    else if (flow === 'teach') await evaluateLessons(values.data);
     else await evaluate(flow, values.data);
   } catch (error) {
     if (!(error instanceof LedgeError)) throw error;
@@ -64,6 +73,15 @@ async function evaluateSessions(data: string): Promise<void> {
     show: (text) => void (values.json ? process.stderr : process.stdout).write(text),
   });
   if (values.json) process.stdout.write(`${JSON.stringify({ voice: found })}\n`);
+}
+
+async function evaluateLessons(data: string): Promise<void> {
+  const rows = await evaluateTeach({
+    data: resolve(data),
+    ...(values.svg !== undefined && { svg: values.svg }),
+    show: (text) => void (values.json ? process.stderr : process.stdout).write(text),
+  });
+  if (values.json) process.stdout.write(`${JSON.stringify({ teach: rows })}\n`);
 }
 
 async function evaluate(name: string, data: string): Promise<void> {

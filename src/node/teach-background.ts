@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rungsOf } from '../models/manifest.ts';
 import { LedgeError } from '../std/error.ts';
-import { encodeNumbers } from '../teach/lesson.ts';
-import { momentsOf } from '../teach/moments.ts';
+import { createBackground } from '../teach/background.ts';
+import { type Moments, momentsOf } from '../teach/moments.ts';
 import { readTaught, writeBackground } from '../teach/versions.ts';
 import { openFeatures } from './features.ts';
 import { type Example, openLessons } from './lessons.ts';
@@ -40,18 +40,12 @@ export async function relearnBackground(
       const given = { pool, file: join(folder, file), labels: known.length, scratch };
       await using reader = await openFeatures(given);
       const groups = await groupByLabel(reader, shown, known);
-      const labels = [...groups].map(([label, rows]) => {
+      const moments = new Map<string, Moments>();
+      for (const [label, rows] of groups) {
         counts[label] = rows.length;
-        const { count, mean, covariance } = momentsOf(rows);
-        return {
-          label,
-          count,
-          mean: encodeNumbers(mean),
-          covariance: encodeNumbers(covariance),
-        };
-      });
-      const size = [...groups.values()][0]?.[0]?.length ?? 0;
-      await writeBackground(folder, { model: sha256, size, labels });
+        moments.set(label, momentsOf(rows));
+      }
+      await writeBackground(folder, createBackground(sha256, moments));
     }
     return counts;
   } finally {

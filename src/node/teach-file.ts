@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { momentsOfBackground } from '../teach/background.ts';
 import { encodeTaught } from '../teach/frozen.ts';
 import { type LearnedLabel, type Lessoned, learnLabels } from '../teach/learn.ts';
-import { momentsOfBackground } from '../teach/lesson.ts';
 import { type Moments, momentsOf } from '../teach/moments.ts';
 import { readBackground } from '../teach/versions.ts';
 import { type FeatureReader, openFeatures } from './features.ts';

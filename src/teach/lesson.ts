@@ -1,22 +1,22 @@
 import { LedgeError } from '../std/error.ts';
 import { z } from '../std/schema.ts';
-import type { Moments } from './moments.ts';
 
 /** Examples of one label: more belong into a training, and leaving each out takes time. */
 export const EXAMPLES_MAX = 64;
 /** Labels taught to one model: each is learned against all others. */
 export const TAUGHT_MAX = 32;
-/** Features of one event: the widest last layers of published image models have 2,048. */
-export const FEATURES_MAX = 4_096;
 /** A file of what was taught: 32 labels of 64 examples of 512 features are 5.6 MB. */
 export const LESSON_BYTES_MAX = 67_108_864;
 
-const numbers = z.base64().describe('float32, little-endian');
-const name = z.string().min(1).max(128);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** Numbers as text. */
+export const numbers = z.base64().describe('float32, little-endian');
+/** A label. */
+export const labelName = z.string().min(1).max(128);
+/** Of a model's file. */
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const taughtSchema = z.strictObject({
-  label: name,
+  label: labelName,
   examples: z.array(z.string().max(256)).min(1).max(EXAMPLES_MAX),
   /** [examples, size] by the SHA-256 of the model that gave them. */
   features: z.record(sha256, numbers),
@@ -36,45 +36,13 @@ const lessonSchema = z.strictObject({
   solveMs: z.number().min(0),
 });
 
-const backgroundSchema = z.strictObject({
-  model: sha256,
-  size: z.int().min(1).max(FEATURES_MAX),
-  labels: z
-    .array(
-      z.strictObject({
-        label: name,
-        count: z.int().min(1),
-        mean: numbers,
-        covariance: numbers.describe('[size, size]'),
-      }),
-    )
-    .min(1),
-});
-
 /** A label that was taught, with the features of its examples. */
 export type Taught = z.output<typeof taughtSchema>;
 /** A version of what a flow was taught, on disk beside its models. */
 export type Lesson = z.output<typeof lessonSchema>;
-/** The features of the known labels' events, as moments, for one model. */
-export type Background = z.output<typeof backgroundSchema>;
-
 /** Parses a lesson's file. Throws `model-invalid`. */
 export function parseLesson(text: string, file: string): Lesson {
-  return parseJson(lessonSchema, text, file);
-}
-
-/** Parses a background's file. Throws `model-invalid`. */
-export function parseBackground(text: string, file: string): Background {
-  return parseJson(backgroundSchema, text, file);
-}
-
-/** The moments of a background, label by label. Throws `model-invalid` where sizes differ. */
-export function momentsOfBackground({ size, labels }: Background): readonly Moments[] {
-  return labels.map(({ count, mean, covariance }) => ({
-    count,
-    mean: decodeNumbers(mean, size),
-    covariance: decodeNumbers(covariance, size * size),
-  }));
+  return parseWritten(lessonSchema, text, file);
 }
 
 /** Numbers as text: float32, little-endian, base64. */
@@ -93,7 +61,8 @@ export function decodeNumbers(text: string, count: number): Float64Array {
   return Float64Array.from(new Float32Array(bytes.buffer));
 }
 
-function parseJson<T>(schema: z.ZodType<T>, text: string, file: string): T {
+/** Parses a file that was written here, as JSON. Throws `model-invalid`. */
+export function parseWritten<T>(schema: z.ZodType<T>, text: string, file: string): T {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -3,13 +3,8 @@ import { join } from 'node:path';
 import { type Manifest, parseManifest, rungsOf } from '../models/manifest.ts';
 import { MANIFEST_FILE } from '../models/store.ts';
 import { LedgeError } from '../std/error.ts';
-import {
-  type Background,
-  LESSON_BYTES_MAX,
-  type Lesson,
-  parseBackground,
-  parseLesson,
-} from './lesson.ts';
+import { type Background, parseBackground } from './background.ts';
+import { LESSON_BYTES_MAX, type Lesson, parseLesson } from './lesson.ts';
 
 /** The folder of a flow in which versions and backgrounds are kept. */
 export const TEACH_FOLDER = 'teach';

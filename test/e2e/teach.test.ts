@@ -71,6 +71,7 @@ describe('ledge teach', () => {
     const { code, stdout, stderr } = await teach('--background', words);
     expect([code, stderr]).toEqual([0, '']);
     expect(Object.keys(JSON.parse(stdout).labels)).toContain('yes');
+    await teach('--back', '0');
     const taught = await teach('--label', 'again', ...clips.slice(0, 4));
     expect([taught.code, taught.stderr]).toEqual([0, '']);
   });

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createBackground, momentsOfBackground } from '../../src/teach/background.ts';
 import { encodeNumbers, type Lesson } from '../../src/teach/lesson.ts';
 import {
   goBack,
@@ -90,16 +91,20 @@ describe('versions of what a model was taught', () => {
 });
 
 test('a background is read back for the model it is of, and no other', async () => {
-  const labels = [
-    {
-      label: 'yes',
-      count: 9,
-      mean: encodeNumbers([1, 2]),
-      covariance: encodeNumbers([1, 0, 0, 1]),
-    },
-  ];
-  const background = { model: BASE, size: 2, labels };
+  const moments = {
+    ...{ count: 9, mean: Float64Array.of(1, 2) },
+    covariance: Float64Array.of(4, 1, 1, 2),
+  };
+  const wide = { ...moments, covariance: moments.covariance.map((value) => 3 * value) };
+  const background = createBackground(
+    BASE,
+    new Map([
+      ['yes', moments],
+      ['no', wide],
+    ]),
+  );
   await writeBackground(folder, background);
   expect(await readBackground(folder, BASE)).toEqual(background);
+  expect(momentsOfBackground(background)).toEqual([moments, wide]);
   expect(await readBackground(folder, 'b'.repeat(64))).toBeUndefined();
 });

@@ -101,7 +101,8 @@ function frame(across: readonly Tick[], up: readonly Tick[], title: string): rea
 function markOf(one: CandidateReport, { x, y }: { x: number; y: number }, chosen: boolean): string {
   const { colour, shape } = SPEEDS.find(({ ratioMax }) => one.latencyRatio <= ratioMax)!;
   const name = one.name.slice(0, LABEL_CHARACTERS_MAX);
-  const words = `${one.name}: ${bytesText(one.sizeBytes)}, ${one.latencyRatio.toFixed(2)}x the time`;
+  const cost = `${bytesText(one.sizeBytes)}, ${one.latencyRatio.toFixed(2)}x the time`;
+  const words = `${one.name}: ${cost}`;
   return [
     `<g opacity="${one.pareto || chosen ? 1 : 0.25}"><title>${inXml(words)}</title>`,
     shapeOf(shape, { x, y, colour }),
@@ -130,7 +131,8 @@ function legend(): readonly string[] {
   return [
     ...SPEEDS.map(({ shape, colour, words }, at) => {
       const y = MARGIN.top + 12 + at * 20;
-      return `${shapeOf(shape, { x: left, y: y - 4, colour })}<text x="${left + 14}" y="${y}">${words}</text>`;
+      const mark = shapeOf(shape, { x: left, y: y - 4, colour });
+      return `${mark}<text x="${left + 14}" y="${y}">${words}</text>`;
     }),
     ...notes.map(
       (text, at) =>

@@ -22,7 +22,7 @@ export const MINUTES = 10;
 const MINUTE_MS = 60_000;
 /** Times that differ by less are the same: short measurements vary so much. */
 const LATENCY_STEP = 0.05;
-/** Sizes that differ by less are the same to choose by. */
+/** Sizes that differ by less are the same: a few bytes of names and factors are no reason. */
 const SIZE_STEP = 0.02;
 /** Outputs without noise, where noise stands for accuracy. */
 const SQNR_DB_MAX = 200;
@@ -130,8 +130,8 @@ function conclude(measured: readonly Candidate[], options: Concluding): SearchOu
 }
 
 function costsOf(figures: Figures): readonly number[] {
-  const { sizeBytes, accuracy, sqnrDb } = figures;
-  return [sizeBytes, timeClass(figures), -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
+  const { accuracy, sqnrDb } = figures;
+  return [sizeClass(figures), timeClass(figures), -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
 }
 
 /**

@@ -97,21 +97,14 @@ async function pruned(given: Model, config: Config, { tally }: Applying): Promis
   tellGroups(groups, choice.gone, tally);
   tally.did('parameters before', before);
   tally.did('parameters after', after);
-  const share = 1 - after / before;
-  if (share < config.parameters - NEAR) {
-    const [gone, asked] = [share, config.parameters].map((one) => `${(one * 100).toFixed(1)} %`);
-    tally.left(
-      'model',
-      `${gone} of the parameters are gone and ${asked} were asked: no more may go`,
-    );
+  if (choice.parameters > before * (1 - config.parameters)) {
+    const gone = `${((1 - after / before) * 100).toFixed(1)} % of the parameters are gone`;
+    tally.left('model', `${gone}, ${config.parameters * 100} % were asked: no more may go`);
   }
   const told = { parameters: { before, after }, initialisers: cut.initialisers };
   tally.file(PRUNE_FILE, `${JSON.stringify(told)}\n`);
   return roots.size === 0 ? given : next;
 }
-
-/** A last step removes whole groups. */
-const NEAR = 0.005;
 
 /** Constants of floats: what a training counts as parameters. */
 function parametersOf(model: Model): number {

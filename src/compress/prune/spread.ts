@@ -4,18 +4,16 @@ import { countOf, isSame } from './extent.ts';
 import type { Rule, Rules } from './rules.ts';
 import type { Axes, Axis, Walk } from './walk.ts';
 
-const UNARY =
-  `Identity Relu Gelu FastGelu QuickGelu Sigmoid Tanh Erf Sqrt Exp Log Neg Abs Cast Dropout
-  Clip LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Mish ThresholdedRelu Not Floor
-  Ceil Round Sign Reciprocal Sin Cos IsNaN IsInf CastLike`.split(/\s+/);
+const UNARY = `Identity Relu Gelu QuickGelu Sigmoid Tanh Erf Sqrt Exp Log Neg Abs Cast Dropout
+  Clip LeakyRelu Elu Selu Celu HardSigmoid HardSwish Softplus Softsign Mish ThresholdedRelu Not
+  Floor Ceil Round Sign Reciprocal Sin Cos IsNaN IsInf CastLike`.split(/\s+/);
 const BINARY = `Add Sub Mul Div Pow Min Max Sum Mean Mod Where PRelu Equal Less Greater LessOrEqual
-  GreaterOrEqual And Or Xor BiasGelu`.split(/\s+/);
+  GreaterOrEqual And Or Xor BiasGelu FastGelu`.split(/\s+/);
 
 /** Operators that work on each number alone, or on those that stand in the same place. */
 export const SPREAD: Rules = new Map<string, Rule>([
   ...UNARY.map((name) => [name, unary] as const),
   ...BINARY.map((name) => [name, elementwise] as const),
-  ['FastGelu', elementwise],
   ['Softmax', softmax],
   ['LogSoftmax', softmax],
   ['Hardmax', softmax],

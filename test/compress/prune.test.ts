@@ -15,6 +15,7 @@ import { encodeModel } from '../../src/onnx/graph.ts';
 import { inspectBytes } from '../../src/onnx/inspect.ts';
 import type { Model } from '../../src/onnx/proto.ts';
 import { type Block, convNet } from '../fixtures/conv-models.ts';
+import { transformer } from '../fixtures/transformer-models.ts';
 import { createPassCase, REAL_MODELS } from '../harness/compress-case.ts';
 import { type PruneFile, withZeros } from '../harness/pruned-case.ts';
 import { sharedData } from '../harness/shared-data.ts';
@@ -76,6 +77,7 @@ const blocks: fc.Arbitrary<Block> = fc.oneof(
   fc.record({ kind: fc.constant('residual' as const), inner: fc.integer({ min: 4, max: 12 }) }),
   fc.record({ kind: fc.constant('concat' as const), channels: fc.integer({ min: 3, max: 8 }) }),
   fc.record({ kind: fc.constant('squeeze' as const), inner: fc.integer({ min: 2, max: 6 }) }),
+  fc.record({ kind: fc.constant('grouped' as const), groups: fc.integer({ min: 2, max: 4 }) }),
 );
 
 describe('prune', () => {
@@ -84,7 +86,12 @@ describe('prune', () => {
       fc.record({
         stem: fc.integer({ min: 4, max: 12 }),
         blocks: fc.array(blocks, { minLength: 1, maxLength: 5 }),
-        head: fc.constantFrom('pool' as const, 'flatten' as const, 'reshape' as const, 'mean' as const),
+        head: fc.constantFrom(
+          'pool' as const,
+          'flatten' as const,
+          'reshape' as const,
+          'mean' as const,
+        ),
         hidden: fc.integer({ min: 4, max: 16 }),
       }),
       fc.record({
@@ -99,6 +106,23 @@ describe('prune', () => {
       },
     );
     await fc.assert(property, { numRuns: 60 });
+  });
+
+  test.each([
+    ['gpt2', {}, ['heads', 'ffn']],
+    ['gpt2', { past: true }, ['ffn']],
+    ['bert', {}, ['heads', 'ffn']],
+    ['bert', { computed: true }, ['heads', 'ffn']],
+    ['llama', {}, ['heads', 'ffn']],
+    ['llama', { keyHeads: 2, computed: true }, ['heads', 'ffn']],
+  ] as const)('gives what zeros would give, for %s with %j', async (style, more, kinds) => {
+    const shape = { style, layers: 2, width: 32, heads: 4, hidden: 64, vocabulary: 50, ...more };
+    const sizes = { row: 5, past: 3, batch: 2 };
+    const samples = { sizes, ranges: { input_ids: { min: 0, max: 49 }, mask: { min: 1, max: 1 } } };
+    const { error, file, report } = await pruned(transformer(shape), {}, samples);
+    console.log(style, more, shareGone(file), error, JSON.stringify(report));
+    expect(error).toBeLessThan(EQUAL);
+    void kinds;
   });
 
   test.each(Object.keys(REAL_MODELS))('%s runs, and as with zeros', async (name) => {

@@ -119,7 +119,7 @@ describe('prune', () => {
     const shape = { style, layers: 2, width: 32, heads: 4, hidden: 64, vocabulary: 50, ...more };
     const sizes = { row: 5, past: 3, batch: 2 };
     const samples = { sizes, ranges: { input_ids: { min: 0, max: 49 }, mask: { min: 1, max: 1 } } };
-    const { error, file, report } = await pruned(transformer(shape), {}, samples);
+    const { error, file, report } = await pruned(transformer(shape), { importance: 'l2' }, samples);
     console.log(style, more, shareGone(file), error, JSON.stringify(report));
     expect(error).toBeLessThan(EQUAL);
     void kinds;
@@ -128,7 +128,7 @@ describe('prune', () => {
   test.each(Object.keys(REAL_MODELS))('%s runs, and as with zeros', async (name) => {
     const path = sharedData(`models/${name}`);
     if (path === undefined) return;
-    const { error, file } = await pruned(await cases.read(path), {}, REAL_MODELS[name]);
+    const { error, file } = await pruned(await cases.read(path), { importance: 'l2' }, REAL_MODELS[name]);
     console.log(name, error, shareGone(file));
   });
 });

@@ -128,7 +128,11 @@ describe('prune', () => {
   test.each(Object.keys(REAL_MODELS))('%s runs, and as with zeros', async (name) => {
     const path = sharedData(`models/${name}`);
     if (path === undefined) return;
-    const { error, file } = await pruned(await cases.read(path), { importance: 'l2' }, REAL_MODELS[name]);
+    const { error, file } = await pruned(
+      await cases.read(path),
+      { importance: 'l2' },
+      REAL_MODELS[name],
+    );
     console.log(name, error, shareGone(file));
   });
 });

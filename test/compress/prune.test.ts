@@ -261,10 +261,10 @@ describe('prune', () => {
       );
     };
     const all = await widths({});
-    expect(all).toMatchObject({ w0: 4, w2: 4, w14: 4 });
-    expect(await widths({ multiple: 1, keepShareMin: 0 })).toMatchObject({ w0: 2, w2: 3, w14: 2 });
+    expect(all).toMatchObject({ w0: 4, w2: 4, w12: 4 });
+    expect(await widths({ multiple: 1, keepShareMin: 0 })).toMatchObject({ w0: 2, w2: 3, w12: 2 });
     expect(await widths({ multiple: 1, keepShareMin: 0, keepMin: 5 })).toMatchObject({ w2: 5 });
-    expect(await widths({ scope: ['ffn'] })).toEqual({ w14: 4, w15: 4, w16: 4 });
+    expect(await widths({ scope: ['ffn'] })).toEqual({ w12: 4, w13: 4, w14: 4 });
     expect(await widths({ exclude: ['w0'] })).not.toHaveProperty('w0');
   });
 

@@ -8,8 +8,12 @@ const MARK = 7;
 const LABEL_CHARACTERS_MAX = 34;
 /** Outputs without noise are drawn here, where noise stands for accuracy. */
 const SQNR_DB_TOP = 100;
+/** What is further below the best is drawn at this edge: one ruined model must not press the rest. */
+const POINTS_SHOWN = 10;
 /** Room around the points, of their spread. */
 const AIR = 0.08;
+
+const LOWER_EDGE = `lowest: ${POINTS_SHOWN} points or more below`;
 
 /** How a time is told: colour and shape, so that neither alone must be seen. */
 const SPEEDS = [
@@ -22,8 +26,10 @@ const SPEEDS = [
 export function paretoPlot(report: SearchReport): string {
   const { candidates } = report;
   const byAccuracy = candidates.every(({ accuracy }) => accuracy !== undefined);
-  const height = (one: CandidateReport) =>
+  const value = (one: CandidateReport) =>
     byAccuracy ? 100 * (one.accuracy ?? 0) : Math.min(one.sqnrDb, SQNR_DB_TOP);
+  const floor = byAccuracy ? Math.max(...candidates.map(value)) - POINTS_SHOWN : -SQNR_DB_TOP;
+  const height = (one: CandidateReport) => Math.max(floor, value(one));
   const x = scale(
     candidates.map(({ sizeBytes }) => Math.log10(sizeBytes)),
     [MARGIN.left, WIDTH - MARGIN.right],
@@ -127,7 +133,7 @@ function shapeOf(shape: string, { x, y, colour }: { x: number; y: number; colour
 
 function legend(): readonly string[] {
   const left = WIDTH - MARGIN.right + 16;
-  const notes = ['in a ring: chosen', 'faint: another is nowhere worse'];
+  const notes = ['in a ring: chosen', 'faint: another is nowhere worse', LOWER_EDGE];
   return [
     ...SPEEDS.map(({ shape, colour, words }, at) => {
       const y = MARGIN.top + 12 + at * 20;

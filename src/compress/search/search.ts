@@ -141,7 +141,7 @@ function costsOf(figures: Figures, least: number): readonly number[] {
 
 /**
  * The smallest, or the fastest where only latency is asked for; of those that are nearly as small or
- * fast the one with the least noise, which chance touches less than the accuracy of some events.
+ * fast one of the Pareto set, and of these the one with the least noise.
  */
 function preferred(
   candidates: readonly CandidateReport[],
@@ -154,5 +154,5 @@ function preferred(
   const noise = (one: CandidateReport) => -Math.min(one.sqnrDb, SQNR_DB_MAX);
   return candidates
     .filter((one) => cost(one) <= limit)
-    .sort((a, b) => noise(a) - noise(b) || a.sizeBytes - b.sizeBytes)[0];
+    .sort((a, b) => Number(b.pareto) - Number(a.pareto) || noise(a) - noise(b))[0];
 }

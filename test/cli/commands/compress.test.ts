@@ -86,6 +86,19 @@ describe('ledge compress --budget', () => {
     expect(readdirSync(folder).filter((name) => name.includes('none'))).toEqual([]);
   });
 
+  test('takes no events for two things', async () => {
+    const data = await labelledSamples(['yes.wav', 'no.wav'], 1);
+    const words = ['compress', 'keyword-spotting', '--budget', 'size<=9MB', '--data', data];
+    const alone = await ledge(words);
+    expect(alone).toMatchObject({ code: 1, stderr: expect.stringContaining('--choose') });
+    const twice = await ledge([...words, '--choose', data]);
+    expect(twice).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/Cannot use --choose: 2 of its files are in --data as well/),
+    });
+    await rm(data, { recursive: true });
+  });
+
   test.each([
     [['--budget', 'size=2MB'], /term 1, "size=2MB", at character 5/],
     [['--budget', 'size<=2MB', '--minutes', 'soon'], /--minutes: "soon"/],

@@ -23,6 +23,17 @@ export interface Recorded {
 
 /** Runs a flow's test events and keeps what its model gets. Throws `unsupported` unless there is one. */
 export async function recordInputs(folder: string, config: NodeConfig): Promise<Recorded> {
+  const [first, second] = await recordAllInputs(folder, config);
+  if (first !== undefined && second === undefined) return first;
+  const state = first === undefined ? 'it has no model' : 'it has several models: name one file';
+  throw new LedgeError('unsupported', `Cannot compress the flow's model: ${state}`);
+}
+
+/** The same for each model of a flow; none where it has none. */
+export async function recordAllInputs(
+  folder: string,
+  config: NodeConfig,
+): Promise<readonly Recorded[]> {
   await using workbench = await openWorkbench(config);
   const records = new Map<string, (readonly InputPart[])[]>();
   const stages = createStages({ predict: createPredict(recording(workbench, records)) });
@@ -32,13 +43,7 @@ export async function recordInputs(folder: string, config: NodeConfig): Promise<
     for await (const event of caseEvents(test, folder)) await plan.process(event);
   }
   await closeLoaded(loaded);
-  const [first, second] = [...records];
-  if (first === undefined || second !== undefined) {
-    const state = first === undefined ? 'it has no model' : 'it has several models: name one file';
-    throw new LedgeError('unsupported', `Cannot compress the flow's model: ${state}`);
-  }
-  const [path, samples] = first;
-  return { path, samples };
+  return [...records].map(([path, samples]) => ({ path, samples }));
 }
 
 /** The pool, noting every input of every model. */

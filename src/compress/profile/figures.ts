@@ -1,4 +1,5 @@
-import type { Graph } from '../../onnx/proto.ts';
+import { constantsOf, tensorBytes } from '../../onnx/graph.ts';
+import type { Graph, Model } from '../../onnx/proto.ts';
 import type { SampleFile } from '../sample-file.ts';
 import { type ExecutedNode, matchCalls } from './executed-nodes.ts';
 import { measureActivations } from './memory.ts';
@@ -24,7 +25,8 @@ export interface FigureParts {
   readonly threads: number;
   readonly answer: ProfileAnswer;
   readonly runs: readonly TraceRun[];
-  readonly graph: Graph;
+  /** The model as the file has it; admitted, so it has a graph. */
+  readonly source: Model;
   readonly optimised: Graph | undefined;
   readonly sample: SampleFile;
   readonly samples: Profile['samples'];
@@ -40,9 +42,9 @@ const LARGEST_TOLD = 10;
 
 /** Puts times, shapes and what the machine can do together. */
 export function figuresOf(parts: FigureParts): Profile {
-  const { answer, runs, graph, optimised, sample } = parts;
+  const { answer, runs, optimised, sample } = parts;
   const last = runs.at(-1) ?? { startUs: 0, tookUs: 0, calls: [] };
-  const executed = matchCalls(last, optimised, graph);
+  const executed = matchCalls(last, optimised, parts.source.graph!);
   const known = knownTensors({ graph: optimised, sample, executed });
   const timing = timeRuns(runs, answer.overhead);
   const totalMs = sum(executed, ({ key }) => timing.nodes.get(key)?.ms ?? 0) + timing.betweenMs;
@@ -171,10 +173,10 @@ function groupByOperator(nodes: readonly NodeProfile[]): readonly OperatorProfil
 }
 
 function memoryOf(
-  { answer, runs, graph, weightBytes }: FigureParts,
+  { answer, runs, source, weightBytes }: FigureParts,
   { executed, known }: { readonly executed: readonly ExecutedNode[]; readonly known: KnownTensors },
 ): MemoryProfile {
-  const outputs = graph.outputs.map(({ name = '' }) => name);
+  const outputs = source.graph!.outputs.map(({ name = '' }) => name);
   const calls = runs.at(-1)?.calls ?? [];
   return {
     weightBytes,
@@ -183,17 +185,25 @@ function memoryOf(
     loadedBytes: answer.loadedBytes,
     residentBytes: answer.residentBytes,
     peakBytes: answer.peakBytes,
-    largest: largestOf(known),
+    largest: largestOf(source, executed, known),
   };
 }
 
-function largestOf(known: KnownTensors): readonly LargeTensor[] {
-  return [...known]
-    .flatMap(([name, { kind, shape, bytes }]) =>
-      kind === 'input' ? [] : { name, kind, shape, bytes },
-    )
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, LARGEST_TOLD);
+/** Weights by their names in the file, values by the node that makes them. */
+function largestOf(
+  model: Model,
+  executed: readonly ExecutedNode[],
+  known: KnownTensors,
+): readonly LargeTensor[] {
+  const weights = [...constantsOf(model)].map((one): LargeTensor => {
+    const shape = one.dims.map(Number);
+    return { name: one.name ?? '', kind: 'weight', shape, bytes: tensorBytes(one) ?? 0 };
+  });
+  const values = executed.flatMap(({ node, name }): LargeTensor[] => {
+    const made = (node?.outputs ?? []).flatMap((output) => known.get(output) ?? []);
+    return made.map(({ shape, bytes }) => ({ name, kind: 'activation', shape, bytes }));
+  });
+  return [...weights, ...values].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST_TOLD);
 }
 
 function sum<T>(list: readonly T[], of: (one: T) => number): number {

@@ -2,7 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { memoryUsage, resourceUsage } from 'node:process';
 import type { InputPart } from '../../infer/protocol.ts';
-import { openSession, type Session, type TraceOptions, warmUpRuntime } from '../../infer/session.ts';
+import {
+  openSession,
+  type Session,
+  type TraceOptions,
+  warmUpRuntime,
+} from '../../infer/session.ts';
 import { LedgeError } from '../../std/error.ts';
 import { readSample } from '../sample-file.ts';
 import { measureOverhead } from './overhead.ts';

@@ -14,8 +14,8 @@ import { readModelFile } from '../../onnx/model-file.ts';
 import type { Graph, Model } from '../../onnx/proto.ts';
 import { LedgeError } from '../../std/error.ts';
 import { runProgram } from '../child-program.ts';
-import { sampleInputs } from '../sample-inputs.ts';
 import { writeSample } from '../sample-file.ts';
+import { sampleInputs } from '../sample-inputs.ts';
 import { figuresOf } from './figures.ts';
 import type { ProfileAnswer, ProfileRequest } from './probe-protocol.ts';
 import type { Profile } from './profile.ts';
@@ -86,7 +86,7 @@ export async function profileModel(options: ProfileOptions): Promise<Profile> {
       threads,
       answer,
       runs,
-      graph,
+      source: model,
       optimised: await readOptimised(answer.optimisedFile),
       sample: files[0]!,
       samples: { kind: options.samples === undefined ? 'made' : 'recorded', count: files.length },

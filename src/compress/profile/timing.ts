@@ -29,7 +29,8 @@ const US_PER_MS = 1000;
 /** Takes the times of all runs together, less what tracing them cost. */
 export function timeRuns(runs: readonly TraceRun[], overhead: TraceOverhead): RunTiming {
   const { insideUs, wholeUs } = overhead;
-  const sums = runs.map(sumRun);
+  const outsideUs = wholeUs - insideUs;
+  const sums = runs.map(({ calls }) => sumRun(calls, outsideUs));
   const nodes = new Map<CallKey, NodeTiming>();
   for (const key of new Set(sums.flatMap((sum) => [...sum.keys()]))) {
     // A branch that a run did not take took no time in it.
@@ -45,7 +46,7 @@ export function timeRuns(runs: readonly TraceRun[], overhead: TraceOverhead): Ru
       highMs: Math.max(0, quantile(sorted, HIGH)) / US_PER_MS,
     });
   }
-  return { nodes, betweenMs: betweenUs(runs, wholeUs - insideUs) / US_PER_MS };
+  return { nodes, betweenMs: betweenUs(runs, outsideUs) / US_PER_MS };
 }
 
 /**
@@ -87,20 +88,20 @@ interface Sum {
   calls: number;
 }
 
-function sumRun({ calls }: TraceRun): ReadonlyMap<CallKey, Sum> {
+/** The time of each node without that of nodes inside it, nor of the trace of those. */
+function sumRun(calls: readonly TraceCall[], outsideUs: number): ReadonlyMap<CallKey, Sum> {
   const sums = new Map<CallKey, Sum>();
-  addCalls(calls, '', sums);
+  const add = (list: readonly TraceCall[], within: CallKey) => {
+    for (const call of list) {
+      const key = keyOf(call, within);
+      const sum = sums.get(key) ?? { us: 0, calls: 0 };
+      const inner = call.inner.reduce((total, { tookUs }) => total + tookUs + outsideUs, 0);
+      sums.set(key, { us: sum.us + Math.max(0, call.tookUs - inner), calls: sum.calls + 1 });
+      add(call.inner, key);
+    }
+  };
+  add(calls, '');
   return sums;
-}
-
-function addCalls(calls: readonly TraceCall[], within: CallKey, sums: Map<CallKey, Sum>): void {
-  for (const call of calls) {
-    const key = keyOf(call, within);
-    const sum = sums.get(key) ?? { us: 0, calls: 0 };
-    const inner = call.inner.reduce((total, { tookUs }) => total + tookUs, 0);
-    sums.set(key, { us: sum.us + Math.max(0, call.tookUs - inner), calls: sum.calls + 1 });
-    addCalls(call.inner, key, sums);
-  }
 }
 
 /** The median of grouped data: where within its microsecond the middle lies, by how many are below. */

@@ -1,7 +1,7 @@
+import { intOf } from '../../onnx/edit-model.ts';
 import { attributeOf } from '../../onnx/graph.ts';
 import type { Node } from '../../onnx/proto.ts';
 import { elementCount } from '../../tensor/tensor.ts';
-import { intOf } from '../../onnx/edit-model.ts';
 import type { KnownTensor } from './tensors.ts';
 
 /** What one call of a node has to do at least. */

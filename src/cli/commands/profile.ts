@@ -124,8 +124,7 @@ async function profileTarget(target: string, request: Request): Promise<Profiled
     for (const { path, samples } of recorded) {
       progress.step(basename(path));
       const { file } = await loadModel(path);
-      const given = samples.length > 0 && { samples };
-      models.push(await profileModel({ file, ...settings, ...given, signal }));
+      models.push(await profileModel({ file, ...settings, samples, signal }));
     }
     return { models, flow };
   } finally {

@@ -26,7 +26,9 @@ export function icicleOf(profile: Profile): IciclePart {
     place(root, path, node);
   }
   const small = ms * SHARE_MIN;
-  const children = [...partsOf(root, small)];
+  const label = (node: NodeProfile) =>
+    (scoped ? node.name.split('/').at(-1) : node.name) || node.operator;
+  const children = [...partsOf(root, { small, label })];
   if (betweenMs > small) {
     children.push({ label: 'between nodes', ms: betweenMs, kind: 'between', children: [] });
   }
@@ -61,10 +63,18 @@ function place(scope: Scope, [first, ...rest]: readonly string[], node: NodeProf
   place(inner, rest, node);
 }
 
-function partsOf(scope: Scope, small: number): readonly IciclePart[] {
-  const all = scope.parts.map((part) =>
-    typeof part === 'string' ? scopePart(part, scope.scopes.get(part)!, small) : nodePart(part),
-  );
+interface Drawing {
+  /** Shorter times are drawn together. */
+  readonly small: number;
+  readonly label: (node: NodeProfile) => string;
+}
+
+function partsOf(scope: Scope, drawing: Drawing): readonly IciclePart[] {
+  const { small, label } = drawing;
+  const all = scope.parts.map((part): IciclePart => {
+    if (typeof part === 'string') return scopePart(part, scope.scopes.get(part)!, drawing);
+    return { label: label(part), ms: part.ms, node: part, kind: 'node', children: [] };
+  });
   const large = all.filter(({ ms }) => ms >= small);
   const rest = all.length - large.length;
   const restMs = all.reduce((sum, { ms }) => sum + (ms < small ? ms : 0), 0);
@@ -72,15 +82,10 @@ function partsOf(scope: Scope, small: number): readonly IciclePart[] {
   return [...large, { label: `${rest} smaller`, ms: restMs, kind: 'small', children: [] }];
 }
 
-function nodePart(node: NodeProfile): IciclePart {
-  const label = node.name.split('/').at(-1) || node.operator;
-  return { label, ms: node.ms, node, kind: 'node', children: [] };
-}
-
 /** A scope with nothing but one other scope in it is one part with it. */
-function scopePart(label: string, scope: Scope, small: number): IciclePart {
+function scopePart(label: string, scope: Scope, drawing: Drawing): IciclePart {
   const ms = msOf(scope);
-  const children = partsOf(scope, small);
+  const children = partsOf(scope, drawing);
   const [only] = children;
   if (children.length === 1 && only?.kind === 'scope') {
     return { ...only, label: `${label}/${only.label}`, ms };

@@ -13,6 +13,8 @@ export interface ProfileRequest {
   /** Whether there are to be exactly so many runs, however long they take. */
   readonly exact: boolean;
   readonly weightBytes: number;
+  /** What the machine can do, where that is known. */
+  readonly peaks?: Peaks;
 }
 
 /** What it answers. */

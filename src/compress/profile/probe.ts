@@ -35,8 +35,8 @@ const plain = await measurePlain();
 const first = await traceRuns('first', { runs: 1, warmUp: 0, optimised: true });
 const calls = countCalls(first.runs[0]);
 const inUse = Math.max(0, ...(first.runs[0]?.calls ?? []).map(({ inUseBytes }) => inUseBytes));
-const peakOptions = { folder, threads, workingSetBytes: request.weightBytes + inUse };
-const peaksBefore = await measurePeaks(peakOptions);
+const peakOptions = { folder, threads, workingSetBytes: Math.max(request.weightBytes, inUse) };
+const peaksBefore = request.peaks ?? (await measurePeaks(peakOptions));
 const affordable = Math.floor(CALLS_MAX / Math.max(1, calls)) - WARM_UP_RUNS;
 if (affordable < 1) {
   const state = `one run calls ${calls} nodes, at most ${CALLS_MAX / (WARM_UP_RUNS + 1)} are traced`;
@@ -48,7 +48,7 @@ const traced = await traceRuns('runs', {
   optimised: false,
 });
 const overhead = await measureOverhead({ folder, threads });
-const peaks = betterPeaks(peaksBefore, await measurePeaks(peakOptions));
+const peaks = request.peaks ?? betterPeaks(peaksBefore, await measurePeaks(peakOptions));
 const answer: ProfileAnswer = {
   ...plain,
   traceFile: traced.file,

@@ -17,6 +17,7 @@ import { runProgram } from '../child-program.ts';
 import { writeSample } from '../sample-file.ts';
 import { sampleInputs } from '../sample-inputs.ts';
 import { figuresOf } from './figures.ts';
+import type { Peaks } from './peaks.ts';
 import type { ProfileAnswer, ProfileRequest } from './probe-protocol.ts';
 import type { Profile } from './profile.ts';
 import { readTrace } from './trace.ts';
@@ -30,6 +31,8 @@ export interface ProfileOptions {
   readonly threads?: number;
   /** So many runs exactly; otherwise as many as fit in a few seconds. */
   readonly runs?: number;
+  /** What the machine can do, where it is known from another profile: measuring it takes a second. */
+  readonly machine?: Peaks;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +57,7 @@ export async function profileModel(options: ProfileOptions): Promise<Profile> {
   const { model } = await readModelFile(file);
   // An admitted model has one.
   const graph = model.graph!;
-  const samples = options.samples?.slice(0, SAMPLES_MAX) ?? [makeSample(graph, options)];
+  const samples = pickSamples(options.samples ?? []) ?? [makeSample(graph, options)];
   const folder = await mkdtemp(join(tmpdir(), 'ledge-profile-'));
   try {
     const files = [];
@@ -69,6 +72,7 @@ export async function profileModel(options: ProfileOptions): Promise<Profile> {
       runsMax: options.runs ?? RUNS,
       exact: options.runs !== undefined,
       weightBytes: weightBytesOf(model),
+      ...(options.machine && { peaks: options.machine }),
     };
     const argument = join(folder, 'request.json');
     await writeFile(argument, JSON.stringify(request));
@@ -89,11 +93,12 @@ export async function profileModel(options: ProfileOptions): Promise<Profile> {
       source: model,
       optimised: await readOptimised(answer.optimisedFile),
       sample: files[0]!,
-      samples: { kind: options.samples === undefined ? 'made' : 'recorded', count: files.length },
+      samples: { kind: options.samples?.length ? 'recorded' : 'made', count: files.length },
       weightBytes: request.weightBytes,
     });
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // A process that was stopped may have been writing.
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -132,9 +137,22 @@ function tellFree(free: ReturnType<typeof freeDimensions>): string {
   return `free are ${told.join(', ')}`;
 }
 
+/** A few of the shapes that come most often: a middle over runs of different work is none's. */
+function pickSamples(
+  recorded: readonly (readonly InputPart[])[],
+): readonly (readonly InputPart[])[] | undefined {
+  const groups = new Map<string, (readonly InputPart[])[]>();
+  for (const sample of recorded) {
+    const key = JSON.stringify(sample.map(({ shape }) => shape));
+    groups.set(key, [...(groups.get(key) ?? []), sample]);
+  }
+  const [most] = [...groups.values()].sort((a, b) => b.length - a.length);
+  return most?.slice(0, SAMPLES_MAX);
+}
+
 /** A model that does not run on inputs of size 1 may run on larger ones. */
 function withHint(error: unknown, graph: Graph, { samples }: ProfileOptions): unknown {
-  if (!(error instanceof LedgeError) || samples !== undefined) return error;
+  if (!(error instanceof LedgeError) || samples?.length) return error;
   const free = freeDimensions(graph);
   if (free.length === 0) return error;
   const message = `${error.message} (${tellFree(free)}: give sizes with --size name=number)`;

@@ -19,7 +19,9 @@ export interface Origin {
 /** A fused node is not followed back further than this: attention is some thirty nodes. */
 const FUSED_MAX = 64;
 /** The runtime names a node in its blocked layout after the value it makes. */
-const BLOCKED = /_nchwc(_token_\d+)?$/;
+const BLOCKED = /(_bn)?_nchwc(_token_\d+)?$/;
+/** And what it made of a node and a sum after that node. */
+const FUSION = /\/\w+Fusion(_token_\d+)?$/;
 /** And a value whose type it changed after the one it stands for. */
 const CHANGED_TYPE = /^InsertedPrecisionFreeCast_/;
 /** A sum that is done with the convolution is its fourth input. */
@@ -126,7 +128,7 @@ function behind(node: Node, { makers, made, named }: Names): readonly Node[] {
     for (const read of readsOf(maker)) if (!made.has(read)) waiting.push(read);
   }
   if (found.size > 0) return [...found].reverse();
-  const same = named.get(node.name ?? '');
+  const same = named.get(node.name ?? '') ?? named.get(node.name?.replace(FUSION, ''));
   return same === undefined ? [] : [same];
 }
 

@@ -53,15 +53,21 @@ describe('the trace of the runtime', () => {
     expect(found?.calls[1]?.inner.map(({ name }) => name)).toEqual(['one', 'two']);
   });
 
-  test.each(['a"b', 'a\nb', 'a\\b', '","args" : {', '</script>', ''])('takes the name %j', (name) => {
-    const [found] = parseTrace([node({ ...plain, name }), run(9, 5)].join('\n'));
-    expect(found?.calls.map((call) => call.name)).toEqual([name]);
-  });
-
-  test.each(['', '[', 'not a trace', '{"cat" : "Node"', node({ ...plain, name: 'a' }).slice(0, 90)])(
-    '%j has no runs',
-    (text) => {
-      expect(parseTrace(text)).toEqual([]);
+  test.each(['a"b', 'a\nb', 'a\\b', '","args" : {', '</script>', ''])(
+    'takes the name %j',
+    (name) => {
+      const [found] = parseTrace([node({ ...plain, name }), run(9, 5)].join('\n'));
+      expect(found?.calls.map((call) => call.name)).toEqual([name]);
     },
   );
+
+  test.each([
+    '',
+    '[',
+    'not a trace',
+    '{"cat" : "Node"',
+    node({ ...plain, name: 'a' }).slice(0, 90),
+  ])('%j has no runs', (text) => {
+    expect(parseTrace(text)).toEqual([]);
+  });
 });

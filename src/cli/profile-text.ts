@@ -23,7 +23,8 @@ function stepsText({ flow, events, eventMs, steps }: FlowProfile): string {
     'eight in ten': `${msText(lowMs)}-${msText(highMs)}`,
     share: percentText(share),
   }));
-  return `Flow ${flow}: ${msText(eventMs)} for an event, over ${events} test events\n\n${formatTable(rows)}`;
+  const title = `Flow ${flow}: ${msText(eventMs)} for an event, over ${events} test events`;
+  return `${title}\n\n${formatTable(rows)}`;
 }
 
 function modelText(profile: Profile): string {

@@ -4,7 +4,8 @@ import type { FlowProfile, Profile } from './profile.ts';
 import { xmlText } from './xml-text.ts';
 
 const STYLE = `
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1240px;padding:0 1rem;color:#222}
+body{font:15px/1.45 system-ui,sans-serif;color:#222}
+body{margin:2rem auto;max-width:1240px;padding:0 1rem}
 svg{max-width:100%;height:auto}
 table{border-collapse:collapse;margin:.6rem 0 1.6rem;font-size:13px}
 th,td{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #ddd;white-space:nowrap}

@@ -39,7 +39,8 @@ const peakOptions = { folder, threads, workingSetBytes: Math.max(request.weightB
 const peaksBefore = request.peaks ?? (await measurePeaks(peakOptions));
 const affordable = Math.floor(CALLS_MAX / Math.max(1, calls)) - WARM_UP_RUNS;
 if (affordable < 1) {
-  const state = `one run calls ${calls} nodes, at most ${CALLS_MAX / (WARM_UP_RUNS + 1)} are traced`;
+  const most = CALLS_MAX / (WARM_UP_RUNS + 1);
+  const state = `one run calls ${calls} nodes, at most ${most} are traced`;
   throw new LedgeError('unsupported', `Cannot profile ${file}: ${state}`);
 }
 const traced = await traceRuns('runs', {

@@ -28,7 +28,7 @@ const DENSE_IN_BYTES = new Set(
 );
 const CONVOLUTIONS = new Set(['Conv', 'FusedConv']);
 
-/** Says in one sentence what holds a model back: the cause of most of the time, and the operator of most of that. */
+/** Says what holds a model back: the cause of most of the time, and the operator of most of that. */
 export function judge(parts: VerdictParts): Verdict {
   const shares = sharesOf(parts);
   const [bound] = ranked(shares)[0]!;
@@ -124,11 +124,12 @@ function recipeForWeights(operator: string): string | undefined {
 function heldByArithmetic({ shares }: Told, group: Group): Verdict {
   const { operator, share, roofShare, gflops } = group;
   const where = `${gflops.toFixed(1)} GFLOP/s, ${percent(roofShare)} of what this machine can`;
+  const what = `${percent(share)} of the time is ${operator} computing`;
   const dense = DENSE.has(operator);
   const recipe = dense ? 'int8' : CONVOLUTIONS.has(operator) ? 'int8-static' : undefined;
   const help = recipe === undefined ? 'only fewer operations help' : 'fewer or cheaper ones help';
   return {
-    sentence: `${percent(share)} of the time is ${operator} computing at ${where}: ${help}, less memory traffic does not.`,
+    sentence: `${what} at ${where}: ${help}, less memory traffic does not.`,
     bound: 'compute',
     shares,
     recipe,
@@ -143,8 +144,10 @@ function heldByCalls({ shares, parts }: Told): Verdict {
   const count = parts.nodes.reduce((sum, { calls }) => sum + calls, 0);
   const eachUs = (parts.totalMs / Math.max(1, count)) * 1000;
   const what = `${count} node calls of ${eachUs.toFixed(1)} us each`;
+  const share = `${percent(shares.overhead)} of the time`;
+  const help = 'fewer, larger nodes or several events in one run help, fewer bits do not';
   return {
-    sentence: `${percent(shares.overhead)} of the time is neither arithmetic nor memory but the cost of ${what}: fewer, larger nodes or several events in one run help, fewer bits do not.`,
+    sentence: `${share} is neither arithmetic nor memory but the cost of ${what}: ${help}.`,
     bound: 'overhead',
     shares,
     recipe: 'clean',

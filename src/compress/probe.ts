@@ -2,23 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { memoryUsage, resourceUsage } from 'node:process';
 import { openSession, warmUpRuntime } from '../infer/session.ts';
 import type { ProbeAnswer, ProbeRequest } from './measure-load.ts';
+import { readSample } from './sample-file.ts';
 
 // A process of its own: what a model costs to load is seen only where nothing was loaded before, and a
 // model that brings the runtime down brings down nothing else.
 
 const request = JSON.parse(process.argv[2] ?? '') as ProbeRequest;
 await warmUpRuntime();
-const { inputs, outputs, file, data } = request;
-const numbers = await readFile(data);
-const buffer = numbers.buffer.slice(numbers.byteOffset, numbers.byteOffset + numbers.length);
+const { inputs, outputs, file } = request;
+const sample = await readSample(request);
 const before = memoryUsage.rss();
 const start = performance.now();
 const session = await openSession({ file, providers: ['cpu'], intraOpThreads: 1, inputs, outputs });
 const loadMs = performance.now() - start;
 const loadedBytes = memoryUsage.rss() - before;
-await session.run(
-  inputs.map(({ shape, byteOffset }) => ({ shape, byteOffset, buffer: buffer as ArrayBuffer })),
-);
+await session.run(sample);
 const answer: ProbeAnswer = {
   loadMs,
   loadedBytes,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, readFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openOutputFolder, REPORT_FILE } from '../compress/output-folder.ts';
 import { MODEL_FILE } from '../compress/run.ts';

@@ -124,7 +124,7 @@ describe('the data of the benchmark', () => {
     await writeFile(join(root, 'labels/combined_windows.json'), JSON.stringify(labels));
     const files = await readNab(join(root, 'data', 'known'));
     expect(files).toEqual(await readNab(root));
-    const flows = packagePath('scripts/evaluate/flows');
+    const flows = packagePath('flows');
     const config = await configOf({ positionals: [], values: { flows } });
     const [all] = await evaluateNab('slow-series', files ?? [], config);
     expect(all).toMatchObject({ group: 'all', files: 1, windows: 1 });

@@ -11,14 +11,14 @@ import { createStages } from '../stages/stages.ts';
 import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { packagePath, packageVersion } from '../std/package.ts';
-import { createTeardown } from '../std/teardown.ts';
+import { createTeardown, type Teardown } from '../std/teardown.ts';
 import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
 import type { FlowStatus } from './flow-status.ts';
 import { type Flows, type FlowsOptions, openFlows } from './flows.ts';
-import { openLadders } from './ladders.ts';
+import { type LaddersOptions, openLadders } from './ladders.ts';
 import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
@@ -87,15 +87,7 @@ export async function openNode(
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
     const shared = { bus, clock: systemClock, log, teardown, flows, control: topics };
-    const readCelsius = () => readTemperature(config.ladder.thermalFolder);
-    const { throttleAtCelsius } = board;
-    const ladders = openLadders({
-      ...shared,
-      config: config.ladder,
-      throttleAtCelsius,
-      readCelsius,
-    });
-    teardown.add('the ladders', () => ladders.close());
+    const readCelsius = openNodeLadders(config, board, shared);
     await openIntegrations(config, { ...shared, base, version, readCelsius });
     openMicrophones(config, { ...shared, status });
     const pages = pagesOf(status, flows);
@@ -142,6 +134,18 @@ async function openNodeFlows(
     drainMs: config.drainSeconds * 1e3,
     onChange,
   });
+}
+
+/** Lets flows step down their models' ladders; gives how the machine's heat is read. */
+function openNodeLadders(
+  { ladder: config }: NodeConfig,
+  { throttleAtCelsius }: Board,
+  parts: Pick<LaddersOptions, 'flows' | 'control' | 'clock' | 'log'> & { teardown: Teardown },
+): LaddersOptions['readCelsius'] {
+  const readCelsius = () => readTemperature(config.thermalFolder);
+  const ladders = openLadders({ ...parts, config, throttleAtCelsius, readCelsius });
+  parts.teardown.add('the ladders', () => ladders.close());
+  return readCelsius;
 }
 
 function pagesOf(status: Status, flows: Flows): Pages {

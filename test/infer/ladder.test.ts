@@ -69,7 +69,10 @@ describe('memory', () => {
   });
 
   test('that the cheapest exceeds lets one above it run', async () => {
-    const rungs = [{ ...RUNGS[2]!, precision: 'fp32' }, { ...heavy('odd'), precision: 'int8' }];
+    const rungs = [
+      { ...RUNGS[2]!, precision: 'fp32' },
+      { ...heavy('odd'), precision: 'int8' },
+    ];
     const folder = await ladderFolder(rungs);
     const pool = await testPool({ memoryBytesMax: BUDGET_BYTES, precision: ['int8'] });
     const predictor = await pool.open(folder, OPEN);

@@ -1,5 +1,11 @@
 import type { Profiled } from '../compress/profile/chart.ts';
-import { bytesText, msText, percentText, rateText } from '../compress/profile/figure-text.ts';
+import {
+  busyText,
+  bytesText,
+  msText,
+  percentText,
+  rateText,
+} from '../compress/profile/figure-text.ts';
 import type { FlowProfile, Profile } from '../compress/profile/profile.ts';
 import { formatTable } from './table.ts';
 
@@ -43,6 +49,7 @@ function modelText(profile: Profile): string {
     '',
     verdict.sentence,
     `To try: ${recipeText(profile)}`,
+    busyText(run),
     '',
     operatorsText(profile),
     nodesText(profile),
@@ -50,7 +57,9 @@ function modelText(profile: Profile): string {
     `machine     ${roofs.join(', ')}`,
     `model       ${rateText(total.gflops) || '0'} GFLOP/s, ${rateText(total.gigabytesPerSecond) || '0'} GB/s; nodes ${msText(nodesMs)}, between them ${msText(betweenMs)}`,
     '',
-  ].join('\n');
+  ]
+    .filter((line, at, all) => line !== '' || all[at - 1] !== '')
+    .join('\n');
 }
 
 function recipeText({ verdict }: Profile): string {

@@ -22,6 +22,7 @@ const SENTENCE_LETTERS = 165;
 const COLOURS = {
   compute: '#e69f00',
   memory: '#56b4e9',
+  kernel: '#cc79a7',
   overhead: '#bbbbbb',
   scope: '#e8e4da',
   model: '#d5cfc0',
@@ -33,7 +34,8 @@ const COLOURS = {
 const LEGEND = [
   ['compute', 'held by arithmetic'],
   ['memory', 'held by memory'],
-  ['overhead', 'by neither: the call itself'],
+  ['kernel', 'by its kernel'],
+  ['overhead', 'by its call'],
   ['between', "the runtime's work between nodes"],
 ] as const;
 
@@ -54,9 +56,10 @@ export function drawChart({ models, flow }: Profiled): string {
   }
   rows.push(legend(y));
   y += LINE + MARGIN;
+  const label = `Profile of ${flow?.flow ?? models[0]?.model ?? 'a model'}`;
   const style = 'text{font:12px system-ui,sans-serif;fill:#222}.h{font-weight:600;font-size:14px}';
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${xmlText(label)}">`,
     `<style>${style}rect{stroke:#fff;stroke-width:.6}</style>`,
     `<rect width="${WIDTH}" height="${y}" fill="#fff"/>`,
     ...rows,
@@ -146,7 +149,7 @@ function nodeTitle(node: NodeProfile, time: string): string {
   const rates = [
     gflops > 0 ? `${rateText(gflops)} GFLOP/s` : '',
     bytes > 0 ? `${rateText(gigabytesPerSecond)} GB/s, ${bytesText(bytes)}` : '',
-    bound === 'overhead' ? 'held by its call' : `${bound}, ${percentText(roofShare)} of its roof`,
+    `held by ${bound}, ${percentText(roofShare)} of its roof`,
   ];
   return [`${name} (${what})`, time, ...rates.filter((one) => one !== '')].join('\n');
 }
@@ -171,7 +174,7 @@ function legend(y: number): string {
   return LEGEND.map(([kind, text]) => {
     const mark = `<rect x="${short(x)}" y="${y}" width="14" height="14" fill="${COLOURS[kind]}"/>`;
     const drawn = `${mark}<text x="${short(x + 19)}" y="${y + 12}">${xmlText(text)}</text>`;
-    x += 40 + text.length * LETTER;
+    x += 40 + text.length * (LETTER - 0.6);
     return drawn;
   }).join('\n');
 }

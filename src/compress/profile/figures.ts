@@ -35,6 +35,8 @@ export interface FigureParts {
 
 /** Below this part of its roof a node is held by neither arithmetic nor memory. */
 const ROOF_SHARE_MIN = 0.25;
+/** To be called costs a node a few microseconds, never as many as this. */
+const CALL_MS_MAX = 0.02;
 /** A shorter time is mostly the clock's step of a microsecond. */
 const TIMED_MS_MIN = 0.005;
 /** The largest few say where the room goes. */
@@ -132,12 +134,14 @@ function raisePeaks(peaks: Peaks, nodes: readonly WorkedNode[]): Peaks {
 }
 
 function roofOf(node: WorkedNode, peaks: Peaks): { bound: Bound; roofShare: number } {
-  const { operations, bytes, inBytes, ms } = node;
+  const { operations, bytes, inBytes, ms, calls } = node;
   const computeMs = operations / (inBytes ? peaks.byteGflops : peaks.floatGflops) / 1e6;
   const memoryMs = bytes / peaks.gigabytesPerSecond / 1e6;
   // A value that is still in a cache is read faster than memory is.
   const roofShare = ms > 0 ? Math.min(1, Math.max(computeMs, memoryMs) / ms) : 0;
-  if (roofShare < ROOF_SHARE_MIN) return { bound: 'overhead', roofShare };
+  if (roofShare < ROOF_SHARE_MIN) {
+    return { bound: ms / Math.max(1, calls) < CALL_MS_MAX ? 'overhead' : 'kernel', roofShare };
+  }
   return { bound: computeMs >= memoryMs ? 'compute' : 'memory', roofShare };
 }
 

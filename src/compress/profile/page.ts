@@ -1,5 +1,5 @@
 import { drawChart, type Profiled } from './chart.ts';
-import { bytesText, msText, percentText, rateText } from './figure-text.ts';
+import { busyText, bytesText, msText, percentText, rateText } from './figure-text.ts';
 import type { FlowProfile, Profile } from './profile.ts';
 import { xmlText } from './xml-text.ts';
 
@@ -60,7 +60,7 @@ function modelSection(profile: Profile): string[] {
   ];
   return [
     `<h2>${xmlText(profile.model)}</h2>`,
-    `<p>${xmlText(verdict.sentence)} To try: ${xmlText(recipe)} (${xmlText(verdict.advice)}).</p>`,
+    `<p>${xmlText(verdict.sentence)} To try: ${xmlText(recipe)} (${xmlText(verdict.advice)}). ${xmlText(busyText(profile.run))}</p>`,
     `<p>Memory: ${xmlText(room.join('; '))}. This machine: ${xmlText(roofs.join(', '))}.</p>`,
     operatorsTable(profile),
     nodesTable(profile),

@@ -3,8 +3,11 @@ import type { Peaks } from './peaks.ts';
 import type { NodeTiming, Spread } from './timing.ts';
 import type { Verdict } from './verdict.ts';
 
-/** What keeps a node from being faster: its arithmetic, its bytes, or that it has to be called at all. */
-export type Bound = 'compute' | 'memory' | 'overhead';
+/**
+ * What keeps a node from being faster: its arithmetic, its bytes, its kernel, which does neither as fast as the
+ * machine can, or that it has to be called at all.
+ */
+export type Bound = 'compute' | 'memory' | 'kernel' | 'overhead';
 
 /** What was done, how fast, and how near that is to what the machine can do. */
 export interface Rate {

@@ -34,10 +34,10 @@ export interface TraceRun {
 }
 
 /** A trace is read whole; a call is about 800 bytes, so this is some 150,000 calls. */
-export const TRACE_BYTES_MAX = 134_217_728;
+const TRACE_BYTES_MAX = 134_217_728;
 
 /** The operators that run graphs of their own. */
-export const CONTROL = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
+const CONTROL = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
 
 // The runtime escapes nothing: a name may hold quotes and line ends, so the last fitting end counts.
 const EVENT =

@@ -36,6 +36,7 @@ export function judge(parts: VerdictParts): Verdict {
   if (shares[bound] < MOST) return mixed(told);
   if (bound === 'overhead') return heldByCalls(told);
   const group = topGroup(parts, bound);
+  if (bound === 'kernel') return heldByKernel(told, group);
   return bound === 'memory' ? heldByMemory(told, group) : heldByArithmetic(told, group);
 }
 
@@ -59,7 +60,7 @@ function ranked(shares: Verdict['shares']): readonly [Bound, number][] {
 }
 
 function sharesOf({ nodes, betweenShare }: VerdictParts): Record<Bound, number> {
-  const shares = { compute: 0, memory: 0, overhead: betweenShare };
+  const shares = { compute: 0, memory: 0, kernel: 0, overhead: betweenShare };
   for (const { bound, share } of nodes) shares[bound] += share;
   return shares;
 }
@@ -140,6 +141,18 @@ function heldByArithmetic({ shares }: Told, group: Group): Verdict {
   };
 }
 
+function heldByKernel({ shares }: Told, group: Group): Verdict {
+  const { operator, share, roofShare } = group;
+  const what = `${percent(share)} of the time is ${operator} at ${percent(roofShare)} of its roof`;
+  return {
+    sentence: `${what}, slow by its kernel: other operators in its place help, fewer bits do not.`,
+    bound: 'kernel',
+    shares,
+    recipe: 'clean',
+    advice: 'fused operators have kernels of their own',
+  };
+}
+
 function heldByCalls({ shares, parts }: Told): Verdict {
   const count = parts.nodes.reduce((sum, { calls }) => sum + calls, 0);
   const eachUs = (parts.totalMs / Math.max(1, count)) * 1000;
@@ -174,6 +187,7 @@ function mixed({ shares, parts }: Told): Verdict {
 const CAUSES: Readonly<Record<Bound, string>> = {
   compute: 'arithmetic',
   memory: 'memory',
+  kernel: 'slow kernels',
   overhead: 'calls of small nodes',
 };
 

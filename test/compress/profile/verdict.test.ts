@@ -26,6 +26,7 @@ describe('what holds a model back', () => {
     ['values between nodes', { operator: 'Add', weightBytes: 0 }, 'clean'],
     ['arithmetic of Conv', { operator: 'Conv', bound: 'compute' }, 'int8-static'],
     ['arithmetic in 8 bits', { operator: 'QLinearConv', bound: 'compute' }, undefined],
+    ['slow kernels', { operator: 'Resize', bound: 'kernel', roofShare: 0.1 }, 'clean'],
     ['calls', { bound: 'overhead' }, 'clean'],
   ])('leads from %s to a recipe that there is', async (_, parts, recipe) => {
     const { verdict } = madeProfile([nodeProfile({ ...head, ...parts }), nodeProfile(rest)]);

@@ -113,7 +113,12 @@ const UNKNOWN = '?';
 /** How little is known of a size: a number, a name, or nothing. */
 function vagueness({ size }: Axis): number {
   if (countOf(size) !== undefined) return 0;
-  return size.free.some((name) => name.startsWith(UNKNOWN)) ? 2 : 1;
+  return isUnknown(size) ? 2 : 1;
+}
+
+/** Whether a size is one that nothing is known of. */
+export function isUnknown({ free }: Extent): boolean {
+  return free.some((name) => name.startsWith(UNKNOWN));
 }
 
 /** An empty walk over a graph. */

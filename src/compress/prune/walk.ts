@@ -60,11 +60,10 @@ export interface Cut {
   /** The places that an axis keeps; undefined where it keeps all. */
   keptOf(axis: Axis): readonly number[] | undefined;
   /** Adds a constant of whole numbers and gives its name. */
-  addWholes(wanted: string, values: readonly number[], shape?: readonly number[]): string;
+  addWholes(wanted: string, values: readonly number[]): string;
   /** Adds a node that gives a value of the name. */
   add(node: Node): void;
   freshName(wanted: string): string;
-  constantOf: GraphEditor['constantOf'];
   makerOf: GraphEditor['makerOf'];
 }
 

@@ -60,11 +60,10 @@ export interface Cut {
   /** The places that an axis keeps; undefined where it keeps all. */
   keptOf(axis: Axis): readonly number[] | undefined;
   /** Adds a constant of whole numbers and gives its name. */
-  addWholes(wanted: string, values: readonly number[], shape?: readonly number[]): string;
+  addWholes(wanted: string, values: readonly number[]): string;
   /** Adds a node that gives a value of the name. */
   add(node: Node): void;
   freshName(wanted: string): string;
-  constantOf: GraphEditor['constantOf'];
   makerOf: GraphEditor['makerOf'];
 }
 
@@ -106,6 +105,20 @@ export const FLOATS = codesOf('float32', 'float16', 'float64', 'bfloat16');
 const WHOLE = codesOf('int32', 'int64');
 /** Vectors are told apart where they are read: exporters share equal ones between layers. */
 const SHARED_RANK_MIN = 2;
+
+/** No symbol of a file begins so. */
+const UNKNOWN = '?';
+
+/** How little is known of a size: a number, a name, or nothing. */
+function vagueness({ size }: Axis): number {
+  if (countOf(size) !== undefined) return 0;
+  return isUnknown(size) ? 2 : 1;
+}
+
+/** Whether a size is one that nothing is known of. */
+export function isUnknown({ free }: Extent): boolean {
+  return free.some((name) => name.startsWith(UNKNOWN));
+}
 
 /** An empty walk over a graph. */
 export function createWalk(editor: GraphEditor, units: Units, opset: number): Walk {
@@ -149,8 +162,7 @@ export function createWalk(editor: GraphEditor, units: Units, opset: number): Wa
       if (a.units === undefined || b.units === undefined) {
         const [fixed, other] = a.units === undefined ? [a, b] : [b, a];
         walk.pin([other], node, fixed.why ?? 'joined with a size that stays');
-        // A size that is known says more than one that is not.
-        return countOf(fixed.size) === undefined && other.units === undefined ? other : fixed;
+        return other.units === undefined && vagueness(other) < vagueness(fixed) ? other : fixed;
       }
       if (!isSame(a.size, b.size)) {
         walk.pin([a, b], node, 'sizes that do not fit');
@@ -166,7 +178,7 @@ export function createWalk(editor: GraphEditor, units: Units, opset: number): Wa
     },
     unknownSize() {
       unknowns += 1;
-      return freeSize(`?${unknowns}`);
+      return freeSize(`${UNKNOWN}${unknowns}`);
     },
     made: (made) => void found.made.push(made),
     summed: (summed) => void found.summed.push(summed),

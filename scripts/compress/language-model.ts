@@ -1,5 +1,6 @@
 import { randomOf } from '../../src/compress/sample-inputs.ts';
 import type { Model } from '../../src/onnx/proto.ts';
+import { causalBias } from './causal-bias.ts';
 import { createGraphMaker, type GraphMaker } from './graph-maker.ts';
 
 /** The sizes of a decoder of GPT-2's kind. */
@@ -36,8 +37,6 @@ const CHANNEL_SPREAD = 0.3;
 const OUTLIER_SHARE = 1 / 1024;
 const OUTLIER_FACTOR = 4;
 const EPSILON = 1e-5;
-/** What a masked score gets: far below any other, and still a number. */
-const MASKED = -1e9;
 
 /**
  * A decoder of GPT-2's kind with a key/value cache: LayerNorm before attention and before the
@@ -56,7 +55,7 @@ export function createLanguageModel({ shape, head, seed = 1 }: LanguageOptions):
   const where = layers.noise('wpe.weight', [positions, width], POSITION_SPREAD);
   const word = graph.node('Gather', [table.name, ids]);
   let hidden = graph.node('Add', [word, graph.node('Gather', [where.name, places])]);
-  const bias = causalBias(graph, ids, places);
+  const bias = causalBias(graph, { ids, places, between: 1 });
   for (let layer = 0; layer < shape.layers; layer += 1) {
     const parts = { graph, layers, shape, prefix: `h.${layer}` };
     hidden = graph.node('Add', [hidden, attention(parts, { hidden, bias, layer })]);
@@ -89,17 +88,6 @@ interface Attending {
   readonly hidden: string;
   readonly bias: string;
   readonly layer: number;
-}
-
-/** 0 where a token may look, and far below where it stands in the future: [batch, 1, sequence, total]. */
-function causalBias(graph: GraphMaker, ids: string, places: string): string {
-  const sizeOf = (value: string, axis: number) =>
-    graph.node('Gather', [graph.node('Shape', [value]), graph.integer(axis)]);
-  const total = graph.node('Add', [sizeOf('past.0.key', 2), sizeOf(ids, 1)]);
-  const keys = graph.node('Range', [graph.integer(0), total, graph.integer(1)]);
-  const queries = graph.node('Unsqueeze', [places, graph.integers(1, 3)]);
-  const seen = graph.node('LessOrEqual', [keys, queries]);
-  return graph.node('Where', [seen, graph.float(0), graph.float(MASKED)]);
 }
 
 function attention({ graph, layers, shape, prefix }: Parts, attending: Attending): string {

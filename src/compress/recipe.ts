@@ -60,6 +60,8 @@ const CLEAN = [{ fold: {} }, { fuse: {} }];
 const TIED = [...CLEAN, { share: { turned: true } }];
 /** What published models call the products that make a feed-forward layer wide. */
 const WIDENING = '*c_fc* *fc1* *up_proj* *gate_proj* *intermediate* *w1* *w3*'.split(' ');
+/** And those of attention: few numbers, and what they get wrong is mixed into every token. */
+const ATTENTION = '*attn* *attention*'.split(' ');
 
 const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
   clean: {
@@ -96,8 +98,13 @@ const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
     ],
   },
   'language-int4': {
-    description: 'A language model in blocks of 4 bits, its table stored once with the head.',
-    passes: [...TIED, { 'int4-block': { block: 32 } }, { share: {} }],
+    description: 'A language model in blocks of 4 bits, its products of attention in 8.',
+    passes: [
+      ...TIED,
+      { 'int4-block': { block: 32, exclude: [...ATTENTION] } },
+      { 'int8-dynamic': {} },
+      { share: {} },
+    ],
   },
   fp16: {
     description: 'Weights in float16, made float32 again at load.',

@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly sample: readonly InputPart[];
   readonly folder: string;
   readonly signal: AbortSignal;
+  /** How often each is loaded. */
+  readonly repeats?: number;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function measureLoads(
 ): Promise<readonly ProbeAnswer[]> {
   const request = await writeRequest(options);
   const answers: ProbeAnswer[][] = files.map(() => []);
-  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+  for (let repeat = 0; repeat < (options.repeats ?? REPEATS); repeat += 1) {
     for (const [at, file] of files.entries()) {
       answers[at]!.push(await probe({ ...request, file }, options.signal));
     }

@@ -100,6 +100,11 @@ export async function loadRecipe(given: string): Promise<Recipe> {
   return parseRecipe(text, given);
 }
 
+/** A recipe as its file: JSON, which is YAML. Its name is the file's. */
+export function recipeText({ name: _, ...recipe }: Recipe): string {
+  return `${JSON.stringify(recipe, null, 2)}\n`;
+}
+
 /** Parses the text of a recipe. Throws `config-invalid` with all problems. */
 export function parseRecipe(text: string, file: string): Recipe {
   const yaml = parseYaml(text, file);

@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { loadTrust } from '../bundle/keys.ts';
 import { recoverInstalls } from '../bundle/recover.ts';
-import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
+import { type Board, detectBoard, loadBoard, type Machine } from '../devices/board.ts';
 import { readTemperature } from '../devices/thermometer.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import { createPredict } from '../stages/infer/predict.ts';
@@ -16,6 +16,7 @@ import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
+import type { LoadContext } from './flow-load.ts';
 import type { FlowStatus } from './flow-status.ts';
 import { type Flows, type FlowsOptions, openFlows } from './flows.ts';
 import { type LaddersOptions, openLadders } from './ladders.ts';
@@ -26,6 +27,7 @@ import { openBus } from './open-bus.ts';
 import { openIntegrations } from './open-integrations.ts';
 import { openMicrophones } from './open-microphones.ts';
 import { openKept } from './open-store.ts';
+import { openTeach } from './open-teach.ts';
 import { openNodeUplink } from './open-uplink.ts';
 import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
@@ -68,14 +70,15 @@ export async function openNode(
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
     const onChange = (kind: string, name: string) => control?.changed(kind, name);
-    const flows = await openNodeFlows(config, { bus, journal, trial, pool, log, onChange });
+    const parts = { bus, journal, trial, pool, log, onChange };
+    const { flows, folder, load } = await openNodeFlows(config, parts);
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
     ledger = opened;
     const version = packageVersion();
-    const parts = { node: config.node, version, bus, board, pool, flows, store, journal };
-    const status = createStatus(parts);
+    const shown = { node: config.node, version, bus, board, pool, flows, store, journal };
+    const status = createStatus(shown);
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
     const told = { bus, base, flows, status, ledger: opened, clock: systemClock, log, healthMs };
@@ -89,6 +92,7 @@ export async function openNode(
     const shared = { bus, clock: systemClock, log, teardown, flows, control: topics };
     const readCelsius = openNodeLadders(config, board, shared);
     await openIntegrations(config, { ...shared, base, version, readCelsius });
+    openTeach({ ...shared, folder, bench: { pool, load } });
     openMicrophones(config, { ...shared, status });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
@@ -116,7 +120,7 @@ async function openNodeFlows(
   config: NodeConfig,
   parts: Pick<FlowsOptions['runner'], 'bus' | 'journal' | 'trial'> &
     Pick<FlowsOptions, 'log' | 'onChange'> & { readonly pool: Pool },
-): Promise<Flows> {
+): Promise<{ flows: Flows; folder: string; load: LoadContext }> {
   const { bus, journal, trial, pool, log, onChange } = parts;
   const folder = await prepareFlows(config, log);
   const load = {
@@ -124,7 +128,7 @@ async function openNodeFlows(
     devices: config.devices,
     trust: await loadTrust(config.trust),
   };
-  return openFlows({
+  const flows = await openFlows({
     folder,
     stateFolder: join(config.data, 'state'),
     load,
@@ -134,6 +138,7 @@ async function openNodeFlows(
     drainMs: config.drainSeconds * 1e3,
     onChange,
   });
+  return { flows, folder, load };
 }
 
 /** Lets flows step down their models' ladders; gives how the machine's heat is read. */
@@ -170,13 +175,16 @@ function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
 }
 
 /** The board that was asked for, an own one of `<devices>/boards` first, or the one found. */
-export async function boardOf(config: Pick<NodeConfig, 'board' | 'devices'>): Promise<Board> {
+export async function boardOf(
+  config: Pick<NodeConfig, 'board' | 'devices'>,
+  machine?: Machine,
+): Promise<Board> {
   const { board, devices } = config;
   if (board === undefined) return detectBoard();
-  if (devices === undefined || !NAME.test(board)) return loadBoard(board);
+  if (devices === undefined || !NAME.test(board)) return loadBoard(board, machine);
   const own = join(devices, 'boards', `${board}.yaml`);
   const found = await stat(own).catch(() => undefined);
-  return loadBoard(found?.isFile() ? own : board);
+  return loadBoard(found?.isFile() ? own : board, machine);
 }
 
 /** The configured flows folder, else ./flows where it is there, else the package's own. */

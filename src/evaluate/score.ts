@@ -1,4 +1,4 @@
-import type { Dataset, EvaluatedEvent } from './dataset.ts';
+import type { Dataset, Evaluated, EvaluatedEvent } from './dataset.ts';
 import { compareWithMask, type Heatmap } from './mask.ts';
 import {
   accuracy,
@@ -10,7 +10,6 @@ import {
   missedAlarmRate,
   percentile,
 } from './metrics.ts';
-import type { Evaluated } from './send-all.ts';
 
 /** Figures by name; those that do not apply are left out. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -35,6 +34,15 @@ export async function scoreAll(
   };
   const finite = Object.entries(metrics).filter(([, value]) => Number.isFinite(value));
   return Object.fromEntries(finite.map(([name, value]) => [name, Number(value.toFixed(4))]));
+}
+
+/** The figure that stands for all: the share of right answers, or F1 where anomalies are sought. */
+export const MAIN_METRIC = { clips: 'accuracy', images: 'accuracy', series: 'f1' } as const;
+
+/** Whether an event was answered right; no answer is wrong. */
+export function isRight(form: Dataset['form'], { event, results }: Evaluated): boolean {
+  if (form !== 'series') return labelOf(results) === plain(String(event.truth));
+  return anomalyOf(results) === (event.truth === true);
 }
 
 function scoreClasses(counted: readonly Evaluated[]): Record<string, number> {

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LEARN_ROWS, readDataset } from '../../../scripts/evaluate/dataset.ts';
-import { parseSeries } from '../../../scripts/evaluate/series.ts';
+import { LEARN_ROWS, readDataset } from '../../src/evaluate/dataset.ts';
+import { parseSeries } from '../../src/evaluate/series.ts';
 
 let root = '';
 

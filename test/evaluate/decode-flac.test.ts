@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decodeFlac } from '../../../scripts/evaluate/decode-flac.ts';
-import { parseWav } from '../../../src/signal/wav.ts';
-import { hasTool } from '../../harness/tools.ts';
+import { decodeFlac } from '../../src/evaluate/decode-flac.ts';
+import { parseWav } from '../../src/signal/wav.ts';
+import { hasTool } from '../harness/tools.ts';
 
 describe.skipIf(!hasTool('ffmpeg'))('decodeFlac (needs ffmpeg)', () => {
   test('gives 16 kHz mono WAV of the same length, by folder', async () => {

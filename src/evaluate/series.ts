@@ -1,4 +1,4 @@
-import { LedgeError } from '../../src/std/error.ts';
+import { LedgeError } from '../std/error.ts';
 
 /** Columns of SKAB's form that are no sensor. */
 const LABEL_COLUMNS = new Set(['datetime', 'anomaly', 'changepoint']);

@@ -6,6 +6,9 @@ export interface Confusion {
   readonly falseNegative: number;
 }
 
+/** Of a normal distribution, 95 in a hundred lie within so many standard deviations. */
+const NORMAL_95 = 1.959964;
+
 /** What was true of an event and what was said; undefined where nothing was said. */
 export interface Answer<T> {
   readonly truth: T;
@@ -15,6 +18,21 @@ export interface Answer<T> {
 /** The share of events that were answered right; no answer is wrong. NaN of nothing. */
 export function accuracy<T>(answers: readonly Answer<T>[]): number {
   return answers.filter(({ truth, said }) => truth === said).length / answers.length;
+}
+
+/**
+ * The range in which a share lies with 95 % confidence, where so many of `count` were right.
+ * Source: Wilson's score interval (1927). The whole range where there is nothing to go by.
+ */
+export function wilsonInterval(right: number, count: number): readonly [number, number] {
+  if (count === 0) return [0, 1];
+  const share = right / count;
+  const square = NORMAL_95 * NORMAL_95;
+  const middle = share + square / (2 * count);
+  const half = NORMAL_95 * Math.sqrt((share * (1 - share) + square / (4 * count)) / count);
+  const whole = 1 + square / count;
+  // The ends of the range are reached exactly: rounding must not pass them.
+  return [Math.max(0, (middle - half) / whole), Math.min(1, (middle + half) / whole)];
 }
 
 /** The mean of the classes' F1, over the classes that are true of some event. NaN of nothing. */

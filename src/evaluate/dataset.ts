@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
-import { LedgeError } from '../../src/std/error.ts';
+import { LedgeError } from '../std/error.ts';
 import { parseSeries } from './series.ts';
 
 /** Rows that each series is learned from, and that no metric counts [SKAB's notebooks]. */
 export const LEARN_ROWS = 400;
 
-/** One event to send, and what is true of it. */
+/** One event of labelled data, and what is true of it. */
 export interface EvaluatedEvent {
   /** Events of one device keep their order and share what was learned. */
   readonly device: string;
@@ -24,6 +24,16 @@ export interface EvaluatedEvent {
   /** A mask image that shows where the defect is. */
   readonly mask: string | undefined;
   read(): Promise<Uint8Array>;
+}
+
+/** What became of one event. */
+export interface Evaluated {
+  readonly event: EvaluatedEvent;
+  readonly results: readonly Readonly<Record<string, unknown>>[];
+  /** Set where it failed, as the dead-letter topic tells it. */
+  readonly error: unknown;
+  /** To the first reply; undefined where there was none, or nobody measured. */
+  readonly latencyMs: number | undefined;
 }
 
 /** Data of one form. */
@@ -57,6 +67,11 @@ export async function readDataset(
   if ([...ends].some((end) => IMAGE_TYPES.has(end))) return images(files, limit);
   const forms = '<label>/*.wav|flac, <class>/*.jpg|png, or *.csv';
   throw new LedgeError('not-found', `Cannot evaluate ${folder}: it has none of ${forms}`);
+}
+
+/** How many events count: rows that are only learned from do not. */
+export function countedOf({ events }: Dataset): number {
+  return events.filter(({ counted }) => counted).length;
 }
 
 function clips(files: readonly string[], limit: number): Dataset {

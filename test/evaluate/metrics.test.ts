@@ -9,7 +9,7 @@ import {
   macroF1,
   missedAlarmRate,
   percentile,
-} from '../../../scripts/evaluate/metrics.ts';
+} from '../../src/evaluate/metrics.ts';
 
 const answers = (pairs: readonly (readonly [string, string | undefined])[]) =>
   pairs.map(([truth, said]) => ({ truth, said }));

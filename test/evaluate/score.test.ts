@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { defectScoreOf, labelOf, scoreAll } from '../../../scripts/evaluate/score.ts';
-import type { Evaluated } from '../../../scripts/evaluate/send-all.ts';
+import type { Evaluated } from '../../src/evaluate/dataset.ts';
+import { defectScoreOf, labelOf, scoreAll } from '../../src/evaluate/score.ts';
 
 /** An event of this truth with these results. */
 function evaluated(

@@ -1,12 +1,15 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openClient } from '../../src/bus/client.ts';
+import { configOf } from '../../src/cli/node-options.ts';
 import { formatTable } from '../../src/cli/table.ts';
 import type { Dataset, Evaluated, EvaluatedEvent } from '../../src/evaluate/dataset.ts';
 import { openDataset } from '../../src/evaluate/open-dataset.ts';
 import { groupsOf, type Metrics, scoreAll } from '../../src/evaluate/score.ts';
 import { LedgeError } from '../../src/std/error.ts';
 import { packagePath } from '../../src/std/package.ts';
+import { type NabFile, readNab } from './nab-data.ts';
+import { evaluateNab } from './nab-evaluate.ts';
 import { NODE_NAME, startNodeProcess } from './node-process.ts';
 import { type SentAll, sendAll } from './send-all.ts';
 import { evaluateTeach } from './teach/evaluate-teach.ts';
@@ -15,7 +18,8 @@ import { evaluateVoice, VOICE_PARTS } from './voice/evaluate-voice.ts';
 const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
 
 Runs labelled data through a flow of a real node, over MQTT, and prints how well it did.
-  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or SKAB's **/*.csv
+  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or SKAB's **/*.csv,
+           or the Numenta benchmark (data/ beside labels/) or a folder of its data/
   --json   {"flow", "events", "metrics"} alone on stdout
   --limit  the first N events of each label or class, or the first N files of series
   --split  figures by label, class or folder too
@@ -85,6 +89,8 @@ async function evaluateLessons(data: string): Promise<void> {
 }
 
 async function evaluate(name: string, data: string): Promise<void> {
+  const nab = await readNab(resolve(data));
+  if (nab !== undefined) return evaluateSeries(name, nab);
   const limit = values.limit === undefined ? undefined : Number(values.limit);
   await using dataset = await openDataset(resolve(data), limit);
   const sent = await run(name, dataset.events);
@@ -96,6 +102,16 @@ async function evaluate(name: string, data: string): Promise<void> {
     process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
   }
   process.stderr.write(accountOf(sent));
+}
+
+async function evaluateSeries(name: string, files: readonly NabFile[]): Promise<void> {
+  const config = await configOf({ positionals: [], values: { flows: values.flows } });
+  const rows = await evaluateNab(name, files, config);
+  const cells = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, String(value)])),
+  );
+  const json = JSON.stringify({ flow: name, nab: rows });
+  process.stdout.write(values.json ? `${json}\n` : formatTable(cells));
 }
 
 async function run(name: string, events: readonly EvaluatedEvent[]): Promise<SentAll> {

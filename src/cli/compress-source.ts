@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { countedOf, type Dataset } from '../evaluate/dataset.ts';
 import type { Evaluate } from '../evaluate/evaluation.ts';
 import { type OpenDataset, openDataset } from '../evaluate/open-dataset.ts';
@@ -74,7 +74,9 @@ async function openFlowSource(
   const evaluator = await openFlowEvaluator(folder, { config, signal });
   teardown.add('the evaluation', () => evaluator[Symbol.asyncDispose]());
   const data = await open(folders.data);
-  const { tell, choose, chosenBy } = parts(data, { choose: await open(folders.choose), searches });
+  const chooseData = await open(folders.choose);
+  await refuseShared(data, { calibrate, choose: chooseData });
+  const { tell, choose, chosenBy } = parts(data, { choose: chooseData, searches });
   return {
     file: model.file,
     model,
@@ -100,6 +102,25 @@ async function openFile(target: string, options: SourceOptions): Promise<Compres
   };
 }
 
+/** What accuracy is told on must be seen by nothing else. Throws `config-invalid`. */
+async function refuseShared(
+  data: Dataset | undefined,
+  others: Readonly<Record<string, Dataset | undefined>>,
+): Promise<void> {
+  const told = new Set(await filesOf(data));
+  for (const [option, other] of Object.entries(others)) {
+    const shared = (await filesOf(other)).filter((file) => told.has(file));
+    if (shared.length === 0) continue;
+    const state = `${shared.length} of its files are in --data as well, the first ${shared[0]}`;
+    throw new LedgeError('config-invalid', `Cannot use --${option}: ${state}`);
+  }
+}
+
+/** Where its events lie in truth, whatever links lead there. */
+function filesOf(dataset: Dataset | undefined): Promise<readonly string[]> {
+  return Promise.all((dataset?.events ?? []).flatMap(({ file }) => (file ? realpath(file) : [])));
+}
+
 /** Which events choose and which tell, so that no figure is told of events that chose. */
 function parts(
   data: Dataset | undefined,
@@ -115,6 +136,10 @@ function parts(
     return { tell: data, choose: data, chosenBy };
   }
   const half = halves(data);
+  if (countedOf(half.choose) === 0) {
+    const state = 'no label of it has two events: give other data with --choose';
+    throw new LedgeError('payload-invalid', `Cannot choose by half of the data: ${state}`);
+  }
   const chosenBy = told(half.choose, ' of the data; the report tells it of the others');
   return { ...half, chosenBy };
 }

@@ -7,9 +7,8 @@ import { type Budget, parseBudget } from '../compress/search/budget.ts';
 import { paretoPlot } from '../compress/search/pareto-plot.ts';
 import { CANDIDATES, CANDIDATES_MAX, MINUTES, searchRecipes } from '../compress/search/search.ts';
 import { type SearchReport, searchRows, skippedLines } from '../compress/search/search-report.ts';
+import { loadBoard } from '../devices/board.ts';
 import { MANIFEST_FILE } from '../models/store.ts';
-import type { NodeConfig } from '../node/config.ts';
-import { boardOf } from '../node/node.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Arguments, Terminal } from './command.ts';
 import { compressedManifest } from './compress-manifest.ts';
@@ -48,7 +47,7 @@ export async function compressTarget(
   const limits = budget && limitsOf(args);
   // --data and --board mean something else to a node.
   const config = await configOf({ ...args, values });
-  const boardLimits = typeof board === 'string' ? await limitsOfBoard(board, config) : undefined;
+  const boardLimits = typeof board === 'string' ? await limitsOfBoard(board) : undefined;
   const folder = (value: unknown) => (typeof value === 'string' ? resolve(value) : undefined);
   const [told, calibrate, choose] = [data, values.calibrate, values.choose].map(folder);
   try {
@@ -95,11 +94,9 @@ function numberOf(name: string, given: unknown, [otherwise, max]: readonly [numb
 }
 
 /** A board's own figures; those of this machine where its file names none. */
-async function limitsOfBoard(board: string, config: NodeConfig): Promise<BoardLimits> {
-  const asked = { board, ...(config.devices !== undefined && { devices: config.devices }) };
-  const found = await boardOf({ ...config, ...asked }, ANY_MACHINE);
-  const bounded = found.memoryBytes < ANY_MACHINE.totalMemoryBytes;
-  return bounded ? found : boardOf({ ...config, ...asked });
+async function limitsOfBoard(board: string): Promise<BoardLimits> {
+  const found = await loadBoard(board, ANY_MACHINE);
+  return found.memoryBytes < ANY_MACHINE.totalMemoryBytes ? found : loadBoard(board);
 }
 
 /** Tries recipes, then runs the one that holds the budget. */

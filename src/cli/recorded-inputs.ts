@@ -36,6 +36,23 @@ export interface RecordOptions {
 
 /** Runs events through a flow and keeps what its model gets. Throws `unsupported` unless it has one. */
 export async function recordInputs(folder: string, options: RecordOptions): Promise<Recorded> {
+  const [first, second] = await recordAllInputs(folder, options);
+  if (first === undefined || second !== undefined) {
+    const state = first === undefined ? 'it has no model' : 'it has several models: name one file';
+    throw new LedgeError('unsupported', `Cannot compress the flow's model: ${state}`);
+  }
+  if (options.calibrate !== undefined && first.samples.length === 0) {
+    const state = 'none of the events to calibrate with reached it';
+    throw new LedgeError('payload-invalid', `Cannot compress the flow's model: ${state}`);
+  }
+  return first;
+}
+
+/** The same for each model of a flow; none where it has none. */
+export async function recordAllInputs(
+  folder: string,
+  options: RecordOptions,
+): Promise<readonly Recorded[]> {
   await using workbench = await openWorkbench(options.config);
   const records = new Map<string, (readonly InputPart[])[]>();
   const stages = createStages({ predict: createPredict(recording(workbench, records)) });
@@ -43,17 +60,7 @@ export async function recordInputs(folder: string, options: RecordOptions): Prom
   if (options.calibrate === undefined) await runTests(loaded, folder);
   else await runData(loaded, options.calibrate, options.signal);
   await closeLoaded(loaded);
-  const [first, second] = [...records];
-  if (first === undefined || second !== undefined) {
-    const state = first === undefined ? 'it has no model' : 'it has several models: name one file';
-    throw new LedgeError('unsupported', `Cannot compress the flow's model: ${state}`);
-  }
-  const [path, samples] = first;
-  if (options.calibrate !== undefined && samples.length === 0) {
-    const state = 'none of the events to calibrate with reached it';
-    throw new LedgeError('payload-invalid', `Cannot compress the flow's model: ${state}`);
-  }
-  return { path, samples: evenly(samples, INPUTS_MAX) };
+  return [...records].map(([path, seen]) => ({ path, samples: evenly(seen, INPUTS_MAX) }));
 }
 
 async function runTests(loaded: LoadedFlow, folder: string): Promise<void> {

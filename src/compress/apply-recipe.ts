@@ -58,6 +58,8 @@ export interface Applying {
 export interface Applied {
   readonly model: Model;
   readonly passes: CompressReport['passes'];
+  /** Texts to stand beside the model, by the names of their files. */
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 /** Puts a model through the passes of a recipe. */
@@ -67,13 +69,15 @@ export async function applyRecipe(
 ): Promise<Applied> {
   const { recipe, samples, scratch, signal } = options;
   const passes: CompressReport['passes'][number][] = [];
+  const texts = new Map<string, string>();
   let next = model;
   for (const entry of recipe.passes) {
     signal.throwIfAborted();
     options.onStep?.(Object.keys(entry)[0] ?? '');
     const result = await compileEntry(entry)(next, { samples, folder: scratch });
     next = result.model;
+    for (const [name, text] of result.files) texts.set(name, text);
     passes.push({ ...result.report, bytes: encodeModel(next, originals).length });
   }
-  return { model: next, passes };
+  return { model: next, passes, texts };
 }

@@ -65,12 +65,13 @@ export function boardReport(limits: BoardLimits, measured: Measured): BoardRepor
 export function boardProblem(report: BoardReport): string | undefined {
   const foreign = report.formats.find((format) => !report.precision.includes(format));
   if (foreign !== undefined) {
-    return `${foreign} is not one of the precisions of ${report.title}: ${report.precision.join(', ')}`;
+    const { title, precision } = report;
+    return `${foreign} is not one of the precisions of ${title}: ${precision.join(', ')}`;
   }
   if (report.needsBytes <= report.memoryBudgetBytes) return undefined;
-  const copies = report.copies === 1 ? 'one copy' : `${report.copies} copies`;
+  const copies = report.copies === 1 ? 'one copy needs' : `${report.copies} copies need`;
   return (
-    `${copies} need ${megabytes(report.needsBytes)} of weights and arena, ` +
+    `${copies} ${megabytes(report.needsBytes)} of weights and arena, ` +
     `${megabytes(report.memoryBudgetBytes)} is the memory that ${report.title} leaves to flows`
   );
 }

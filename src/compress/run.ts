@@ -69,7 +69,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
   try {
     await using folder = await openOutputFolder(options.out);
     const applying = { ...options, samples, scratch };
-    const { model, passes } = await applyRecipe(source.read, applying);
+    const { model, passes, texts } = await applyRecipe(source.read, applying);
     const files = await writeModel(folder, source.read, { model, recipe });
     options.onStep?.('verify');
     const path = join(folder.path, MODEL_FILE);
@@ -104,7 +104,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       ...(board && { board }),
     };
     const report = withSearch(measured, options.search);
-    await writeTexts(folder, report, options);
+    await writeTexts(folder, report, { ...options, texts });
     signal.throwIfAborted();
     await folder.commit();
     return report;
@@ -181,10 +181,12 @@ function floatsLeft(model: Model): CompressReport['floatsLeft'] {
 async function writeTexts(
   folder: OutputFolder,
   report: CompressReport,
-  { beside }: CompressOptions,
+  { beside, texts }: CompressOptions & { readonly texts: ReadonlyMap<string, string> },
 ): Promise<void> {
   await writeFile(join(folder.path, 'report.md'), formatReport(report));
-  for (const [name, text] of beside?.(report) ?? []) await writeFile(join(folder.path, name), text);
+  for (const [name, text] of [...texts, ...(beside?.(report) ?? [])]) {
+    await writeFile(join(folder.path, name), text);
+  }
   // JSON has no infinity: a ratio without noise is left out.
   await writeFile(join(folder.path, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -43,9 +43,15 @@ export async function evaluateData(
   });
   signal.throwIfAborted();
   refuseFailures(found);
+  const counted = found.filter(({ event }) => event.counted);
+  if (counted.length === 0) {
+    throw new LedgeError(
+      'payload-invalid',
+      `Cannot evaluate: none of ${found.length} events counts`,
+    );
+  }
   const metric = MAIN_METRIC[dataset.form];
   const metrics = await scoreAll(dataset.form, found);
-  const counted = found.filter(({ event }) => event.counted);
   const right = counted.map((one) => isRight(dataset.form, one));
   return { source: 'data', metric, value: metrics[metric] ?? 0, metrics, right };
 }

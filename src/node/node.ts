@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { loadTrust } from '../bundle/keys.ts';
 import { recoverInstalls } from '../bundle/recover.ts';
-import { type Board, detectBoard, loadBoard, type Machine } from '../devices/board.ts';
+import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
 import { readTemperature } from '../devices/thermometer.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import { createPredict } from '../stages/infer/predict.ts';
@@ -175,16 +175,13 @@ function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
 }
 
 /** The board that was asked for, an own one of `<devices>/boards` first, or the one found. */
-export async function boardOf(
-  config: Pick<NodeConfig, 'board' | 'devices'>,
-  machine?: Machine,
-): Promise<Board> {
+export async function boardOf(config: Pick<NodeConfig, 'board' | 'devices'>): Promise<Board> {
   const { board, devices } = config;
   if (board === undefined) return detectBoard();
-  if (devices === undefined || !NAME.test(board)) return loadBoard(board, machine);
+  if (devices === undefined || !NAME.test(board)) return loadBoard(board);
   const own = join(devices, 'boards', `${board}.yaml`);
   const found = await stat(own).catch(() => undefined);
-  return loadBoard(found?.isFile() ? own : board, machine);
+  return loadBoard(found?.isFile() ? own : board);
 }
 
 /** The configured flows folder, else ./flows where it is there, else the package's own. */

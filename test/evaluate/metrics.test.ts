@@ -9,6 +9,7 @@ import {
   macroF1,
   missedAlarmRate,
   percentile,
+  wilsonInterval,
 } from '../../src/evaluate/metrics.ts';
 
 const answers = (pairs: readonly (readonly [string, string | undefined])[]) =>
@@ -133,4 +134,21 @@ test.each([
   [[false, false], [false, false], 1],
 ])('intersection over union of %j and %j', (a, b, expected) => {
   expect(intersectionOverUnion(a, b)).toBeCloseTo(expected, 12);
+});
+
+describe('wilsonInterval', () => {
+  test.each([
+    // Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I.
+    [81, 263, 0.2553, 0.3662],
+    [15, 148, 0.0624, 0.1605],
+    [0, 20, 0, 0.1611],
+    [1, 29, 0.0061, 0.1718],
+  ])('of %i in %i', (right, count, low, high) => {
+    const found = wilsonInterval(right, count);
+    expect(found[0]).toBeCloseTo(low, 4);
+    expect(found[1]).toBeCloseTo(high, 4);
+  });
+  test('of nothing is everything', () => {
+    expect(wilsonInterval(0, 0)).toEqual([0, 1]);
+  });
 });

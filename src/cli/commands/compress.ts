@@ -8,8 +8,8 @@ import { formatTable } from '../table.ts';
 export const compress: Command = {
   summary: 'Make a model smaller and faster by a recipe, and say what that cost',
   usage:
-    'compress <model.onnx|flow> --recipe <name|file> | --budget TERMS [--data DIR] [--board NAME] ' +
-    '[--out DIR] | compress recipes',
+    'compress <model.onnx|flow> --recipe <name|file> [--data DIR] [--board NAME] [--out DIR] | ' +
+    'compress <model.onnx|flow> --budget TERMS [--data DIR] [--board NAME] | compress recipes',
   options: {
     ...NODE_OPTIONS,
     recipe: { type: 'string' },

@@ -1,4 +1,3 @@
-import { PASSES } from '../passes.ts';
 import { type Recipe, recipeSchema } from '../recipe.ts';
 
 /** What all candidates have in common. */
@@ -14,19 +13,28 @@ export interface RecipeBase {
 type Entry = Record<string, Record<string, unknown>>;
 
 const CALIBRATIONS = ['min-max', 'percentile', 'entropy', 'mse'] as const;
+/** More does harm without fine-tuning, which a search does not do. */
+const PRUNED_SHARES = [0.1, 0.2, 0.4] as const;
+const PRUNED_SQNR_DB_MIN = -40;
 const BLOCKS = [32, 64, 128] as const;
 
-/** A recipe of these passes between cleaning and sharing. */
+/** A recipe of these passes between cleaning and sharing; pruning comes before both. */
 export function candidateRecipe(name: string, passes: readonly Entry[], base: RecipeBase): Recipe {
   const { samples, chunk } = base;
-  const all = [{ fold: {} }, { fuse: {} }, ...passes, { share: {} }];
+  const [first, rest] = [passes.filter(isPruning), passes.filter((one) => !isPruning(one))];
   const parsed = recipeSchema.parse({
     description: `Found by a search: ${name}.`,
-    passes: all,
+    passes: [...first, { fold: {} }, { fuse: {} }, ...rest, { share: {} }],
     ...(samples && { samples }),
     ...(chunk && { chunk }),
+    // A pruned model is another function: its accuracy says what it is worth, not its noise.
+    ...(first.length > 0 && { accept: { sqnrDbMin: PRUNED_SQNR_DB_MIN } }),
   });
   return { name, ...parsed };
+}
+
+function isPruning(entry: Entry): boolean {
+  return Object.hasOwn(entry, 'prune');
 }
 
 /** An 8-bit static pass for the processor. */
@@ -63,12 +71,11 @@ export function candidateRecipes(base: RecipeBase): readonly Recipe[] {
       ['int4 block 64 + fp16', [{ 'int4-block': { block: 64 } }, ...rest]],
     );
   }
-  // Without fine-tuning: the report's accuracy says what that costs.
-  if (PASSES.has('prune')) {
-    made.push(
-      ['prune, not fine-tuned', [{ prune: {} }]],
-      ['prune, not fine-tuned, int8-static', [{ prune: {} }, staticPass('min-max', [], base)]],
-    );
+  for (const parameters of PRUNED_SHARES) {
+    const name = `prune ${100 * parameters} %, not fine-tuned`;
+    const first: Entry = { prune: { parameters } };
+    made.push([name, [first]]);
+    made.push([`${name}, int8-static`, [first, staticPass('min-max', [], base)]]);
   }
   return made.map(([name, passes]) => candidateRecipe(name, passes, base));
 }

@@ -31,14 +31,16 @@ export function checkFound(budget: Budget, report: CompressReport): string | und
       context: { recipe, misses: certain },
     });
   }
-  return `"${recipe}" held the budget in the search, and misses ${told(misses, accuracy)}: chance can do that.`;
+  const missed = told(misses, accuracy);
+  return `"${recipe}" held the budget in the search, and misses ${missed}: chance can do that.`;
 }
 
 function told(misses: readonly Miss[], accuracy: Accuracy | undefined): string {
-  const events =
-    accuracy?.source === 'data'
-      ? ` on ${accuracy.count} events it was not chosen by (${accuracy.lost} lost, ${accuracy.gained} gained)`
-      : '';
+  let events = '';
+  if (accuracy?.source === 'data') {
+    const { count, lost, gained } = accuracy;
+    events = ` on ${count} events it was not chosen by (${lost} lost, ${gained} gained)`;
+  }
   return misses
     .map(({ term, found }) => `${term} (${found})${term.startsWith('accuracy') ? events : ''}`)
     .join(', ');

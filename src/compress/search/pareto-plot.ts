@@ -8,8 +8,12 @@ const MARK = 7;
 const LABEL_CHARACTERS_MAX = 34;
 /** Outputs without noise are drawn here, where noise stands for accuracy. */
 const SQNR_DB_TOP = 100;
+/** What is further below the best is drawn at this edge: one ruined model must not press the rest. */
+const POINTS_SHOWN = 10;
 /** Room around the points, of their spread. */
 const AIR = 0.08;
+
+const LOWER_EDGE = `lowest: ${POINTS_SHOWN} points or more below`;
 
 /** How a time is told: colour and shape, so that neither alone must be seen. */
 const SPEEDS = [
@@ -22,8 +26,10 @@ const SPEEDS = [
 export function paretoPlot(report: SearchReport): string {
   const { candidates } = report;
   const byAccuracy = candidates.every(({ accuracy }) => accuracy !== undefined);
-  const height = (one: CandidateReport) =>
+  const value = (one: CandidateReport) =>
     byAccuracy ? 100 * (one.accuracy ?? 0) : Math.min(one.sqnrDb, SQNR_DB_TOP);
+  const floor = byAccuracy ? Math.max(...candidates.map(value)) - POINTS_SHOWN : -SQNR_DB_TOP;
+  const height = (one: CandidateReport) => Math.max(floor, value(one));
   const x = scale(
     candidates.map(({ sizeBytes }) => Math.log10(sizeBytes)),
     [MARGIN.left, WIDTH - MARGIN.right],
@@ -101,7 +107,8 @@ function frame(across: readonly Tick[], up: readonly Tick[], title: string): rea
 function markOf(one: CandidateReport, { x, y }: { x: number; y: number }, chosen: boolean): string {
   const { colour, shape } = SPEEDS.find(({ ratioMax }) => one.latencyRatio <= ratioMax)!;
   const name = one.name.slice(0, LABEL_CHARACTERS_MAX);
-  const words = `${one.name}: ${bytesText(one.sizeBytes)}, ${one.latencyRatio.toFixed(2)}x the time`;
+  const cost = `${bytesText(one.sizeBytes)}, ${one.latencyRatio.toFixed(2)}x the time`;
+  const words = `${one.name}: ${cost}`;
   return [
     `<g opacity="${one.pareto || chosen ? 1 : 0.25}"><title>${inXml(words)}</title>`,
     shapeOf(shape, { x, y, colour }),
@@ -126,11 +133,12 @@ function shapeOf(shape: string, { x, y, colour }: { x: number; y: number; colour
 
 function legend(): readonly string[] {
   const left = WIDTH - MARGIN.right + 16;
-  const notes = ['in a ring: chosen', 'faint: another is nowhere worse'];
+  const notes = ['in a ring: chosen', 'faint: another is nowhere worse', LOWER_EDGE];
   return [
     ...SPEEDS.map(({ shape, colour, words }, at) => {
       const y = MARGIN.top + 12 + at * 20;
-      return `${shapeOf(shape, { x: left, y: y - 4, colour })}<text x="${left + 14}" y="${y}">${words}</text>`;
+      const mark = shapeOf(shape, { x: left, y: y - 4, colour });
+      return `${mark}<text x="${left + 14}" y="${y}">${words}</text>`;
     }),
     ...notes.map(
       (text, at) =>

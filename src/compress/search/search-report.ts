@@ -69,8 +69,9 @@ export function formatSearch(report: SearchReport): readonly string[] {
   return [
     '## Candidates',
     '',
-    `Budget: \`${report.budget}\`. ${report.chosenBy} "pareto": no other is as small, as fast and ` +
-      'as accurate, and better in one of them. Times of candidates are shorter measurements.',
+    `Budget: \`${report.budget}\`. ${report.chosenBy}`,
+    'Pareto: no other is as small, as fast and as accurate, and better in one of them; sizes',
+    'within 2 % and times within 0.05x are equal. Times of candidates are shorter measurements.',
     '',
     ...(columns.length > 0 ? [line(columns), line(columns.map(() => '---'))] : []),
     ...rows.map((row) => line(columns.map((column) => row[column] ?? ''))),

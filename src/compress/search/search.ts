@@ -22,7 +22,7 @@ export const MINUTES = 10;
 const MINUTE_MS = 60_000;
 /** Times that differ by less are the same: short measurements vary so much. */
 const LATENCY_STEP = 0.05;
-/** Sizes that differ by less are the same to choose by. */
+/** Sizes that differ by less are the same: a few bytes of names and factors are no reason. */
 const SIZE_STEP = 0.02;
 /** Outputs without noise, where noise stands for accuracy. */
 const SQNR_DB_MAX = 200;
@@ -104,7 +104,8 @@ interface Concluding extends SearchOptions {
 
 function conclude(measured: readonly Candidate[], options: Concluding): SearchOutcome {
   const { budget, chosenBy, skipped, endedBy } = options;
-  const inSet = paretoSet(measured.map(({ figures }) => costsOf(figures)));
+  const least = Math.min(...measured.map(({ figures }) => figures.sizeBytes));
+  const inSet = paretoSet(measured.map(({ figures }) => costsOf(figures, least)));
   const candidates = measured.map(
     ({ recipe, formats, figures }, at): CandidateReport => ({
       name: recipe.name,
@@ -114,9 +115,11 @@ function conclude(measured: readonly Candidate[], options: Concluding): SearchOu
       misses: missesOf(budget, figures),
     }),
   );
-  const byPreference = [...candidates].sort((a, b) => preference(budget, a, b));
-  const chosen = byPreference.find(({ misses }) => misses.length === 0);
-  const nearest = byPreference.sort((a, b) => shortfall(a.misses) - shortfall(b.misses))[0];
+  const chosen = preferred(
+    candidates.filter(({ misses }) => misses.length === 0),
+    budget,
+  );
+  const nearest = candidates.toSorted((a, b) => shortfall(a.misses) - shortfall(b.misses))[0];
   const report: SearchReport = {
     budget: formatBudget(budget),
     candidates,
@@ -129,28 +132,27 @@ function conclude(measured: readonly Candidate[], options: Concluding): SearchOu
   return { report, recipe };
 }
 
-function costsOf(figures: Figures): readonly number[] {
-  const { sizeBytes, accuracy, sqnrDb } = figures;
-  return [sizeBytes, timeClass(figures), -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
+function costsOf(figures: Figures, least: number): readonly number[] {
+  const { sizeBytes, latencyRatio, accuracy, sqnrDb } = figures;
+  const size = Math.floor(Math.log(sizeBytes / least) / Math.log(1 + SIZE_STEP));
+  const time = Math.round(latencyRatio / LATENCY_STEP);
+  return [size, time, -(accuracy ?? Math.min(sqnrDb, SQNR_DB_MAX))];
 }
 
 /**
- * The smallest first, or the fastest where only latency is asked for; of those that are nearly equal
- * the one with the least noise, which chance touches less than the accuracy of some events.
+ * The smallest, or the fastest where only latency is asked for; of those that are nearly as small or
+ * fast one of the Pareto set, and of these the one with the least noise.
  */
-function preference(budget: Budget, a: CandidateReport, b: CandidateReport): number {
+function preferred(
+  candidates: readonly CandidateReport[],
+  budget: Budget,
+): CandidateReport | undefined {
   const kinds = budget.map(({ kind }) => kind);
-  const bySize = sizeClass(a) - sizeClass(b);
-  const byTime = timeClass(a) - timeClass(b);
-  const byNoise = Math.min(b.sqnrDb, SQNR_DB_MAX) - Math.min(a.sqnrDb, SQNR_DB_MAX);
   const fastest = kinds.includes('latency') && !kinds.includes('size');
-  return (fastest ? byTime || bySize : bySize || byTime) || byNoise;
-}
-
-function sizeClass({ sizeBytes }: Figures): number {
-  return Math.round(Math.log(sizeBytes) / Math.log(1 + SIZE_STEP));
-}
-
-function timeClass({ latencyRatio }: Figures): number {
-  return Math.round(latencyRatio / LATENCY_STEP);
+  const cost = (one: CandidateReport) => (fastest ? one.latencyRatio : one.sizeBytes);
+  const limit = Math.min(...candidates.map(cost)) * (1 + (fastest ? LATENCY_STEP : SIZE_STEP));
+  const noise = (one: CandidateReport) => -Math.min(one.sqnrDb, SQNR_DB_MAX);
+  return candidates
+    .filter((one) => cost(one) <= limit)
+    .sort((a, b) => Number(b.pareto) - Number(a.pareto) || noise(a) - noise(b))[0];
 }

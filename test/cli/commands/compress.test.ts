@@ -15,6 +15,9 @@ import { ledge } from '../../harness/cli.ts';
 import { labelledSamples } from '../../harness/labelled-samples.ts';
 import { temporaryFolder } from '../../harness/node.ts';
 
+/** Several runs of the program one after the other, on a machine that others use too. */
+const LONG_MS = 300_000;
+
 let folder = '';
 let source = '';
 
@@ -37,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe('ledge compress --budget', () => {
+describe('ledge compress --budget', { timeout: LONG_MS }, () => {
   test('writes what holds the budget, with all candidates, a picture and the recipe', async () => {
     const data = await labelledSamples(['yes.wav', 'no.wav', 'go.wav'], 2);
     const out = join(folder, 'searched');
@@ -155,7 +158,7 @@ test('a model that a board has no memory for is refused with figures', async () 
   expect(existsSync(out)).toBe(false);
 });
 
-describe('a run that is ended', () => {
+describe('a run that is ended', { timeout: LONG_MS }, () => {
   /** Starts a run, ends it once its folder out of sight is there, and gives how it ended. */
   async function endedBy(signal: NodeJS.Signals, out: string) {
     const words = ['compress', source, '--recipe', 'int8', '--out', join(folder, out)];

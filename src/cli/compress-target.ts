@@ -103,7 +103,7 @@ async function limitsOfBoard(board: string): Promise<BoardLimits> {
 async function runSearch(job: Job, limits: Limits): Promise<number> {
   const { source, board, terminal, args, recipe: given, budget = [] } = job;
   if (source.choose === undefined && budget.some(({ kind }) => kind === 'accuracy')) {
-    const state = `${source.file} is a model alone, which has no accuracy: give a flow, or use sqnr`;
+    const state = `${source.file} is a model alone, which has no accuracy; use sqnr`;
     throw new LedgeError('config-invalid', `Cannot search by accuracy: ${state}`);
   }
   const progress = startProgress(terminal, limits.candidatesMax);

@@ -11,6 +11,10 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** In the order of the page; each is loaded when it runs. */
 const SECTIONS: Readonly<Record<string, () => Promise<CompressSection>>> = {
   distilgpt2: async () => (await import('./sections/distilgpt2.ts')).measureDistilgpt2,
+  stories260k: async () => (await import('./sections/stories.ts')).measureStories,
+  'real-models': async () => (await import('./sections/real-models.ts')).measureRealModels,
+  'kws-ref': async () => (await import('./sections/keyword-reference.ts')).measureKeywordReference,
+  ladder: async () => (await import('./sections/ladder.ts')).measureLadders,
 };
 
 const HELP = `npm run -s bench:compress -- [--json] [--only ${Object.keys(SECTIONS).join(',')}] [--quick]

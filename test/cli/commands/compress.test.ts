@@ -104,6 +104,7 @@ describe('ledge compress --budget', { timeout: LONG_MS }, () => {
 
   test.each([
     [['--budget', 'size=2MB'], /term 1, "size=2MB", at character 5/],
+    [['--budget', 'accuracy>=-1pp'], /a model alone, which has no accuracy/],
     [['--budget', 'size<=2MB', '--minutes', 'soon'], /--minutes: "soon"/],
     [['--recipe', 'int8', '--data', '.'], /Cannot use --data: .* is a model alone/],
     [['--recipe', 'int8', '--board', 'raspberry-pi-44'], /did you mean "raspberry-pi-4"/],

@@ -31,8 +31,8 @@ export function languageTable(
   return {
     title: 'DistilGPT-2’s shape',
     how: `6 x 768, 12 heads, 50,257 tokens, made weights; greedy decoding with its cache on
-${threads} threads of onnxruntime-node, a process each, in turns of 8 tokens. Errors: logits against fp32 after
-each of 64 tokens; KL in nats. ${tool}
+${threads} threads of onnxruntime-node, a process each, in turns of 8 tokens. Errors: logits against
+fp32 after each of 64 tokens; KL in nats. ${tool}
 Ranges hold eight in ten rounds.`,
     head: [
       'model',

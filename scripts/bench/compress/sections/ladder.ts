@@ -45,8 +45,9 @@ export async function measureLadders(bench: CompressBench): Promise<SectionResul
     tables: [
       {
         title: 'The default models and their rungs',
-        how: `Each flow's model.yaml: the first line is the model, the others the rungs of its ladder.
-One thread, in turns with each other and with ${REFERENCE}. Accuracy is told by the manifest, not measured here.`,
+        how: `Each flow's model.yaml: the first line is the model, the others the
+rungs of its ladder. One thread, in turns with each other and with ${REFERENCE}. Accuracy is told by
+the manifest, not measured here.`,
         head: [
           'flow',
           'rung',
@@ -69,7 +70,7 @@ function rungsOf(flow: string): readonly Rung[] {
   if (!existsSync(path)) return [];
   const yaml = parseYaml(readFileSync(path, 'utf8'), path);
   const parsed = yaml.kind === 'ok' ? parseWith(schema, yaml.value) : yaml;
-  if (parsed.kind !== 'ok') throw new Error(parsed.problems.map(formatProblem).join("; "));
+  if (parsed.kind !== 'ok') throw new Error(parsed.problems.map(formatProblem).join('; '));
   const { ladder, ...first } = parsed.value as z.output<typeof schema>;
   return [{ ...first, name: 'first' }, ...ladder].map((one) => ({
     flow,

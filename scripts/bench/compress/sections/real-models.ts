@@ -40,8 +40,8 @@ export async function measureRealModels(bench: CompressBench): Promise<SectionRe
       {
         title: 'All real models and all recipes',
         how: `One thread of onnxruntime-node, original and all recipes in turns; made inputs, other
-ones to calibrate with. Holds: SQNR of the outputs of at least ${SQNR_DB_MIN} dB. A recipe that leaves the size within 1 % and the
-outputs equal is told as "no change".`,
+ones to calibrate with. Holds: SQNR of the outputs of at least ${SQNR_DB_MIN} dB. A
+recipe that leaves the size within 1 % and the outputs equal is told as "no change".`,
         head: ['model', 'recipe', 'holds', 'kB', 'smaller', 'faster', 'max error', 'SQNR dB'],
         lines,
       },

@@ -142,8 +142,8 @@ function tableOf(
   return {
     title: 'stories260k, a real language model',
     how: `Converted from llama2.c's format by our own writer. Perplexity on ${count} tokens that the
-float32 model wrote with seeds 1 to ${SEEDS.length}, drawn at temperature 1; recipes were chosen on other seeds. It writes
-like this: "${text}"`,
+float32 model wrote with seeds 1 to ${SEEDS.length}, drawn at
+temperature 1; recipes were chosen on other seeds. It writes like this: "${text}"`,
     head: ['recipe', 'kB', 'smaller', 'perplexity', 'above fp32'],
     lines,
   };

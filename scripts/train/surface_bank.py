@@ -11,7 +11,7 @@ from surface_augment import changed_tile, relight, view
 from surface_net import standardise
 
 AT_ONCE = 16
-CHANNELS, CELLS = 128, 28
+SEED = 1
 
 
 def cell_target(masks, labels):
@@ -26,50 +26,61 @@ def stem_of(stem, planes):
         return stem(planes.contiguous(memory_format=torch.channels_last)).bfloat16()
 
 
-def version(data, rows, fold, random):
-    """One changed copy of each of these tiles: planes, cell classes, labels."""
+def changed(data, rows, fold, random):
+    """One changed copy of each of these tiles: pictures 0..1, cell classes, labels."""
     rng, generator = random
     drawn = [changed_tile(row, data, fold, rng) for row in rows]
     tiles, masks = (torch.from_numpy(np.stack([d[k] for d in drawn]))[:, None] for k in (0, 1))
     centres = torch.from_numpy(rng.uniform(-0.08, 0.08, (len(rows), 2))).float()
     tiles, masks = view(relight(tiles, generator), masks, centres, generator)
     labels = torch.tensor([d[2] for d in drawn])
-    return standardise(tiles), cell_target(masks, labels), labels
+    return tiles, cell_target(masks, labels), labels
 
 
-def open_bank(data, fold, stem, cache, versions, seed=1):
-    """Dict of features bfloat16 [version, tile, 128, 28, 28], cells and labels of every copy. Copy 0 is
-    the tile as it is, copy 1 its mirror image. A version that is there already is not made again."""
-    folder = Path(cache) / 'bank'
-    folder.mkdir(parents=True, exist_ok=True)
-    parts, count = [], len(data['labels'])
-    for number in range(versions):
-        path = folder / f'{number}.pt'
-        if not path.exists():
-            started = time.time()
-            made = make_version(data, fold, stem, number, seed)
-            torch.save(made, path)
-            print(json.dumps({'bank': number, 'of': versions, 's': round(time.time() - started)}), flush=True)
-        parts.append(torch.load(path))
-    return {key: torch.stack([part[key] for part in parts]) for key in ('features', 'cells', 'labels')}
+def as_taken(data, rows, mirrored):
+    """The tiles themselves, or their mirror images."""
+    tiles, masks = (torch.from_numpy(data[k][rows])[:, None].float() / 255 for k in ('tiles', 'masks'))
+    if mirrored:
+        tiles, masks = tiles.flip(3), masks.flip(3)
+    labels = torch.from_numpy(data['labels'][rows])
+    return tiles, cell_target(masks, labels), labels
 
 
-def make_version(data, fold, stem, number, seed):
-    """One copy of every tile through the stem."""
+def copies(data, fold, number, seed=SEED):
+    """One copy of every tile, a few at a time, the same on every call."""
     random = (np.random.default_rng([seed, number]), torch.Generator().manual_seed(seed * 1000 + number))
-    made = {'features': [], 'cells': [], 'labels': []}
     for rows in torch.arange(len(data['labels'])).split(AT_ONCE):
         rows = rows.numpy()
-        if number < 2:
-            tiles, masks = (torch.from_numpy(data[k][rows])[:, None].float() / 255
-                            for k in ('tiles', 'masks'))
-            if number == 1:
-                tiles, masks = tiles.flip(3), masks.flip(3)
-            labels = torch.from_numpy(data['labels'][rows])
-            planes, cells = standardise(tiles), cell_target(masks, labels)
-        else:
-            planes, cells, labels = version(data, rows, fold, random)
-        for key, value in (('features', stem_of(stem, planes)), ('cells', cells.to(torch.uint8)),
-                           ('labels', labels)):
-            made[key].append(value)
-    return {key: torch.cat(values) for key, values in made.items()}
+        yield as_taken(data, rows, number == 1) if number < 2 else changed(data, rows, fold, random)
+
+
+def pictures(data, fold, number):
+    """The pictures of a copy of every tile. uint8 [tile, side, side]"""
+    return torch.cat([(tiles[:, 0] * 255).round().to(torch.uint8)
+                      for tiles, _, _ in copies(data, fold, number)])
+
+
+def open_bank(data, fold, stem, cache, versions):
+    """Dict of features bfloat16 [version, tile, 128, 28, 28], cells and labels of every copy. Copy 0 is
+    the tile as it is, copy 1 its mirror image. A version that is there already is not made again."""
+    folder = Path(cache) / 'surface-bank'
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for number in range(versions):
+        path, started = folder / f'{number}.pt', time.time()
+        if not path.exists():
+            torch.save(through_stem(stem, copies(data, fold, number)), path.with_suffix('.partial'))
+            path.with_suffix('.partial').rename(path)
+            print(json.dumps({'bank': number + 1, 'of': versions, 's': round(time.time() - started)}),
+                  flush=True)
+        parts.append(torch.load(path))
+    return {key: torch.stack([part.pop(key) for part in parts])
+            for key in ('features', 'cells', 'labels')}
+
+
+def through_stem(stem, chunks):
+    """Features, cells and labels of one copy of every tile."""
+    made = [(stem_of(stem, standardise(tiles)), cells.to(torch.uint8), labels)
+            for tiles, cells, labels in chunks]
+    return {key: torch.cat([chunk[k] for chunk in made])
+            for k, key in enumerate(('features', 'cells', 'labels'))}

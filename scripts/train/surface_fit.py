@@ -82,7 +82,7 @@ def fit(body, bank, rows, plan, teacher=None):
         schedule.step()
         total.append(loss.item())
         blend_into(average, body, min(0.99, (step + 1) / (step + 10)))
-        if step % 200 == 199 or step == plan['steps'] - 1:
+        if step % 50 == 49 or step == plan['steps'] - 1:
             print(json.dumps({'name': plan['name'], 'step': step + 1, 'of': plan['steps'],
                               'loss': round(float(np.mean(total)), 4),
                               's': round(time.time() - started)}), flush=True)

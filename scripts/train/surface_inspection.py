@@ -29,10 +29,11 @@ def arguments():
     parser.add_argument('--backbone', type=Path, default=ROOT.parent / 'shared' / 'data' / 'models' /
                         'squeezenet' / 'SqueezeNet_fp16.onnx', help='SqueezeNet 1.1 as ONNX')
     parser.add_argument('--cache', type=Path, default=Path('/tmp/ledge-train'))
-    parser.add_argument('--teacher-steps', type=int, default=700)
-    parser.add_argument('--student-steps', type=int, default=500)
+    parser.add_argument('--teacher-steps', type=int, default=250)
+    parser.add_argument('--student-steps', type=int, default=350)
+    parser.add_argument('--prune-steps', type=int, default=200)
     parser.add_argument('--seed', type=int, default=7)
-    parser.add_argument('--seeds', type=int, default=3, help='students of either kind, seeds in a row')
+    parser.add_argument('--seeds', type=int, default=2, help='students of either kind, seeds in a row')
     parser.add_argument('--validate', action='store_true',
                         help='only the teachers, each judged by the fold it did not see; write nothing')
     parser.add_argument('--out', type=Path, default=ROOT / 'flows' / 'surface-inspection')
@@ -138,16 +139,24 @@ def soft_answers(work, bodies):
     return {key: value.half() for key, value in soft.items()}
 
 
-def students(work, soft):
-    """Bodies by (kind, seed): taught by the teachers, alone, and one without SqueezeNet's weights."""
-    seeds = range(work.options.seed, work.options.seed + work.options.seeds)
-    kinds = [('taught', seed) for seed in seeds] + [('alone', seed) for seed in seeds]
-    found = {}
-    for kind, seed in [*kinds, ('blank', work.options.seed)]:
-        found[kind, seed] = work.body(STUDENT_LAST, f'{kind}-{seed}', work.fit_rows,
-                                      work.options.student_steps, seed,
-                                      soft if kind == 'taught' else None, kind == 'blank')
-    return found
+def student(work, soft, kind, seed):
+    """Trained on all but the test fold: `taught` by the teachers as well, `alone`, or `blank`, alone and
+    without SqueezeNet's weights beyond the stem."""
+    return work.body(STUDENT_LAST, f'{kind}-{seed}', work.fit_rows, work.options.student_steps, seed,
+                     soft if kind == 'taught' else None, kind == 'blank')
+
+
+def compare(work, soft):
+    """Tells what the teachers and each kind of student reach on the test fold."""
+    held, options = work.held_rows, work.options
+    plain = {key: value[0][held].float() for key, value in soft.items()}
+    tell('teachers together', work.judged(plain['logits'], plain['heat'], held))
+    for seed in range(options.seed, options.seed + options.seeds):
+        for kind in ('taught', 'alone'):
+            logits, heat = answers(student(work, soft, kind, seed), work.bank, (0,), held)
+            tell(f'{kind}-{seed}', work.judged(logits[0], heat[0], held))
+    logits, heat = answers(student(work, soft, 'blank', options.seed), work.bank, (0,), held)
+    tell(f'blank-{options.seed}', work.judged(logits[0], heat[0], held))
 
 
 def main():
@@ -163,16 +172,10 @@ def main():
     if options.validate:
         return None
     soft = kept(options.cache / 'surface-soft.pt', lambda: soft_answers(work, bodies))
-    small = students(work, soft)
-    held = work.held_rows
-    plain = {key: value[0][held].float() for key, value in soft.items()}
-    tell('teachers together', work.judged(plain['logits'], plain['heat'], held))
-    for (kind, seed), body in small.items():
-        logits, heat = answers(body, work.bank, (0,), held)
-        tell(f'{kind}-{seed}', work.judged(logits[0], heat[0], held))
-    chosen = SurfaceNet(work.stem, small['taught', options.seed]).eval()
+    chosen = SurfaceNet(work.stem, student(work, soft, 'taught', options.seed)).eval()
     cut = prune_student(work, chosen, soft)
-    return write_rungs(work, chosen, cut)
+    write_rungs(work, chosen, cut)
+    return compare(work, soft)
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ from torch.nn import functional
 from averaging import blend_into
 from surface_net import heat_of
 
-BATCH = 16
+BATCH = 8
 FREE_SHARE = 0.5  # of the tiles drawn for a batch
 CELL_WEIGHTS = torch.tensor([1.0, 3, 3, 3, 3, 1.5])
 HEAD_RATE = 3  # times that of SqueezeNet's layers
@@ -33,13 +33,14 @@ def hard_loss(logits, cells, target, labels):
     return cell_loss(cells, target) + classes
 
 
-def soft_loss(logits, cells, soft):
-    """Against the teacher: KL at a temperature for what a tile has, cross entropy of the heat."""
-    taught = torch.softmax(soft['logits'] / TEMPERATURE, 1)
+def soft_loss(logits, cells, taught):
+    """Against the teacher's logits and cells: KL at a temperature for what a tile has, cross entropy of
+    the heat."""
+    taught, hot = torch.softmax(taught[0] / TEMPERATURE, 1), heat_of(taught[1])
     said = torch.log_softmax(logits / TEMPERATURE, 1)
     kl = functional.kl_div(said, taught, reduction='batchmean') * TEMPERATURE ** 2
     heat = heat_of(cells).clamp(1e-4, 1 - 1e-4)
-    return kl + 2 * functional.binary_cross_entropy(heat, soft['heat'])
+    return kl + 2 * functional.binary_cross_entropy(heat, hot)
 
 
 def chances(labels):
@@ -52,7 +53,8 @@ def chances(labels):
 
 
 def fit(body, bank, rows, plan, teacher=None):
-    """The moving average of a body after plan's steps on these rows of the bank."""
+    """The moving average of a body after plan's steps on these rows of the bank; a teacher is a body that
+    answers the same copies."""
     torch.manual_seed(plan['seed'])
     rng = np.random.default_rng(plan['seed'])
     body = body.to(memory_format=torch.channels_last)
@@ -62,19 +64,17 @@ def fit(body, bank, rows, plan, teacher=None):
     inner = [p for n, p in body.named_parameters() if n.startswith('fire')]
     outer = [p for n, p in body.named_parameters() if not n.startswith('fire')]
     optimizer = torch.optim.AdamW([{'params': inner}, {'params': outer}], weight_decay=plan['decay'])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, plan['steps'], pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, plan['steps'], pct_start=0.1)
     total, started = [], time.time()
     for step in range(plan['steps']):
         drawn = rng.choice(labels.size, BATCH, p=chance)
         at = (torch.from_numpy(drawn // len(rows)), torch.from_numpy(rows[drawn % len(rows)]))
         body.train()
-        with torch.autocast('cpu', torch.bfloat16):
-            logits, cells = body(bank['features'][at].contiguous(memory_format=torch.channels_last))
-        logits, cells = logits.float(), cells.float()
+        found = bank['features'][at].float().contiguous(memory_format=torch.channels_last)
+        logits, cells = body(found)
         loss = hard_loss(logits, cells, bank['cells'][at].long(), bank['labels'][at])
         if teacher is not None:
-            soft = soft_loss(logits, cells, {k: v[at].float() for k, v in teacher.items()})
-            loss = (1 - SOFT_SHARE) * loss + SOFT_SHARE * soft
+            loss = (1 - SOFT_SHARE) * loss + SOFT_SHARE * soft_loss(logits, cells, teacher(found))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(body.parameters(), 5.0)
@@ -94,9 +94,9 @@ def answers(body, bank, versions, rows):
     """Class logits [version, row, labels] and heat [version, row, 28, 28] of copies."""
     body.eval()
     logits, heat = [], []
-    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+    with torch.no_grad():
         for number in versions:
-            said = [body(part) for part in bank['features'][number][rows].split(32)]
-            logits.append(torch.cat([a.float() for a, _ in said]))
+            said = [body(part.float()) for part in bank['features'][number][rows].split(32)]
+            logits.append(torch.cat([a for a, _ in said]))
             heat.append(torch.cat([heat_of(b) for _, b in said]))
     return torch.stack(logits), torch.stack(heat)

@@ -1,4 +1,4 @@
-"""Trains the surface model: teachers, students with and without them, a pruned one; judges each on parts
+"""Trains the surface model: a teacher, students with and without it, a pruned one; judges each on parts
 that none of them saw. Stages that are in --cache already are not run again."""
 import argparse
 import json
@@ -20,7 +20,7 @@ from surface_rungs import write_rungs
 VERSIONS = 14  # copies of every tile in the bank: as it is, mirrored, and changed ones
 TEST_FOLD = 0
 TEACHER_LAST, STUDENT_LAST = 9, 7  # the last fire module of each
-PLAN = {'rate': 4e-4, 'decay': 0.05}
+PLAN = {'rate': 3e-4, 'decay': 0.05}
 
 
 def arguments():
@@ -29,13 +29,13 @@ def arguments():
     parser.add_argument('--backbone', type=Path, default=ROOT.parent / 'shared' / 'data' / 'models' /
                         'squeezenet' / 'SqueezeNet_fp16.onnx', help='SqueezeNet 1.1 as ONNX')
     parser.add_argument('--cache', type=Path, default=Path('/tmp/ledge-train'))
-    parser.add_argument('--teacher-steps', type=int, default=250)
-    parser.add_argument('--student-steps', type=int, default=350)
-    parser.add_argument('--prune-steps', type=int, default=200)
+    parser.add_argument('--teacher-steps', type=int, default=600)
+    parser.add_argument('--student-steps', type=int, default=400)
+    parser.add_argument('--prune-steps', type=int, default=150)
     parser.add_argument('--seed', type=int, default=7)
     parser.add_argument('--seeds', type=int, default=2, help='students of either kind, seeds in a row')
     parser.add_argument('--validate', action='store_true',
-                        help='only the teachers, each judged by the fold it did not see; write nothing')
+                        help='only teachers without one fold more, each judged by that; write nothing')
     parser.add_argument('--out', type=Path, default=ROOT / 'flows' / 'surface-inspection')
     parser.add_argument('--link-held', type=Path,
                         help='only link the tiles of the test fold into <folder>/<class>/')
@@ -81,15 +81,21 @@ class Work:
         self.fit_rows = np.flatnonzero(self.fold != TEST_FOLD)
         self.held_rows = np.flatnonzero(self.fold == TEST_FOLD)
 
-    def body(self, last, name, rows, steps, seed, teacher=None, blank=False):
+    def body(self, name, rows, *, last, steps, seed=None, teacher=None):
         """A trained body, from the cache where it is there."""
+        seed = self.options.seed if seed is None else seed
         torch.manual_seed(seed)
-        weights = None if blank else self.weights
-        body = new_body(weights, len(LABELS), last)
+        body = new_body(teacher.state_dict() if teacher else self.weights, len(LABELS), last)
         plan = {**PLAN, 'name': name, 'seed': seed, 'steps': steps}
+
+        def answer(found):
+            with torch.no_grad():
+                return teacher(found)
+
         path = self.options.cache / f'surface-{name}.pt'
-        body.load_state_dict(
-            kept(path, lambda: fit(body, self.bank, rows, plan, teacher).state_dict()))
+        trained = kept(path, lambda: fit(body, self.bank, rows, plan, answer if teacher else None)
+                       .state_dict())
+        body.load_state_dict(trained)
         return body
 
     def judged(self, logits, heat, rows):
@@ -97,66 +103,42 @@ class Work:
         return judge(logits.numpy(), heat.numpy(), truth, self.data['parts'][rows], LABELS)
 
 
-def both_views(logits, heat):
-    """The mean of what a body says of a tile and of its mirror image."""
-    return torch.log_softmax(logits, 2).mean(0), (heat[0] + heat[1].flip(-1)) / 2
-
-
-def teachers(work):
-    """One net for each fold but the test fold, trained without both."""
-    folds = [f for f in np.unique(work.fold) if f != TEST_FOLD]
-    return {f: work.body(TEACHER_LAST, f'teacher-{f}',
-                         np.flatnonzero((work.fold != f) & (work.fold != TEST_FOLD)),
-                         work.options.teacher_steps, work.options.seed + int(f)) for f in folds}
-
-
-def out_of_fold(work, bodies):
-    """What each teacher says of the fold it did not see, judged together."""
+def out_of_fold(work):
+    """Teachers trained without one fold more, each judged by that fold; all their answers together."""
     parts = []
-    for f, body in bodies.items():
+    for f in np.unique(work.fold[work.fit_rows]):
         rows = np.flatnonzero(work.fold == f)
-        parts.append((*both_views(*answers(body, work.bank, (0, 1), rows)), rows))
+        others = np.flatnonzero((work.fold != f) & (work.fold != TEST_FOLD))
+        body = work.body(f'without-{f}', others, last=TEACHER_LAST, steps=work.options.teacher_steps)
+        parts.append((*(both[0] for both in answers(body, work.bank, (0,), rows)), rows))
+        tell(f'teacher without fold {f}', work.judged(*parts[-1]))
     logits, heat = (torch.cat([part[k] for part in parts]) for k in (0, 1))
-    return work.judged(logits, heat, np.concatenate([part[2] for part in parts]))
+    tell('teachers by their folds', work.judged(logits, heat, np.concatenate([p[2] for p in parts])))
 
 
-def soft_answers(work, bodies):
-    """What two teachers say of every copy of a tile: the one that did not see its part, and the next.
-    Of the test fold, for the figures alone, what all say of the tile as it is and mirrored."""
-    count, order = len(work.fold), list(bodies)
-    soft = {'logits': torch.zeros(VERSIONS, count, len(LABELS)),
-            'heat': torch.zeros(VERSIONS, count, *work.bank['cells'].shape[2:])}
-    for at, f in enumerate(order):
-        rows = np.flatnonzero(work.fold == f)
-        for who in (f, order[(at + 1) % len(order)]):
-            logits, heat = answers(bodies[who], work.bank, range(VERSIONS), rows)
-            soft['logits'][:, rows] += torch.log_softmax(logits, 2) / 2
-            soft['heat'][:, rows] += heat / 2
-    for body in bodies.values():
-        logits, heat = both_views(*answers(body, work.bank, (0, 1), work.held_rows))
-        soft['logits'][0, work.held_rows] += logits / len(bodies)
-        soft['heat'][0, work.held_rows] += heat / len(bodies)
-    return {key: value.half() for key, value in soft.items()}
+def teacher_of(work):
+    """The larger body, on all but the test fold."""
+    return work.body('teacher', work.fit_rows, last=TEACHER_LAST, steps=work.options.teacher_steps).eval()
 
 
-def student(work, soft, kind, seed):
-    """Trained on all but the test fold: `taught` by the teachers as well, `alone`, or `blank`, alone and
-    without SqueezeNet's weights beyond the stem."""
-    return work.body(STUDENT_LAST, f'{kind}-{seed}', work.fit_rows, work.options.student_steps, seed,
-                     soft if kind == 'taught' else None, kind == 'blank')
+def student(work, teacher, kind, seed):
+    """A smaller body on all but the test fold: `taught`, which begins with the layers that it shares with
+    the teacher and hears its answers; or `alone`, from SqueezeNet's weights and the labels."""
+    taught = kind == 'taught'
+    return work.body(f'{kind}-{seed}', work.fit_rows, last=STUDENT_LAST, seed=seed,
+                     steps=work.options.student_steps, teacher=teacher if taught else None)
 
 
-def compare(work, soft):
-    """Tells what the teachers and each kind of student reach on the test fold."""
+def compare(work, teacher):
+    """Tells what the teacher and each kind of student reach on the test fold."""
     held, options = work.held_rows, work.options
-    plain = {key: value[0][held].float() for key, value in soft.items()}
-    tell('teachers together', work.judged(plain['logits'], plain['heat'], held))
+    bodies = {'teacher': teacher}
     for seed in range(options.seed, options.seed + options.seeds):
         for kind in ('taught', 'alone'):
-            logits, heat = answers(student(work, soft, kind, seed), work.bank, (0,), held)
-            tell(f'{kind}-{seed}', work.judged(logits[0], heat[0], held))
-    logits, heat = answers(student(work, soft, 'blank', options.seed), work.bank, (0,), held)
-    tell(f'blank-{options.seed}', work.judged(logits[0], heat[0], held))
+            bodies[f'{kind}-{seed}'] = student(work, teacher, kind, seed)
+    for name, body in bodies.items():
+        logits, heat = answers(body, work.bank, (0,), held)
+        tell(name, work.judged(logits[0], heat[0], held))
 
 
 def main():
@@ -167,15 +149,13 @@ def main():
         fold = fold_of(data['parts'], data['labels'])
         return link_held(data['files'][fold == TEST_FOLD], options)
     work = Work(options)
-    bodies = teachers(work)
-    tell('teachers, each by its own fold', out_of_fold(work, bodies))
     if options.validate:
-        return None
-    soft = kept(options.cache / 'surface-soft.pt', lambda: soft_answers(work, bodies))
-    chosen = SurfaceNet(work.stem, student(work, soft, 'taught', options.seed)).eval()
-    cut = prune_student(work, chosen, soft)
+        return out_of_fold(work)
+    teacher = teacher_of(work)
+    chosen = SurfaceNet(work.stem, student(work, teacher, 'taught', options.seed)).eval()
+    cut = prune_student(work, chosen, teacher)
     write_rungs(work, chosen, cut)
-    return compare(work, soft)
+    return compare(work, teacher)
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from squeezenet import FIRES, Fire, Stem
+from squeezenet import FIRES, Fire, adopt
 
 CELL = 8  # pixels: side of a cell of the heat map
 SPREAD = 50  # what SqueezeNet takes is grey levels, mean taken off
@@ -44,6 +44,15 @@ class Body(nn.Module):
         self.cells = nn.Conv2d(wide, labels, 1)
         self.drop_maps, self.drop = nn.Dropout2d(dropout), nn.Dropout(dropout)
         self.classify = nn.Linear(wide * 2 + top + labels * 2, labels)
+        self.begin_small()
+
+    def begin_small(self):
+        """SqueezeNet's numbers are large: new layers on top of them begin with small weights."""
+        with torch.no_grad():
+            for layer in (self.fine, self.near, self.far):
+                layer.weight.mul_(0.1)
+            self.classify.weight.mul_(0.1)
+            self.classify.bias.zero_()
 
     def forward(self, found):
         near = self.fire5(self.fire4(found))
@@ -80,10 +89,22 @@ class SurfaceNet(nn.Module):
         return logits, heat_of(cells)
 
 
+class BothViews(nn.Module):
+    """The mean of what a network says of a tile and of its mirror image: twice the work, one pass."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels):
+        logits, heat = self.net(torch.cat([pixels, pixels.flip(2)]))
+        logits = torch.log_softmax(logits, 1).reshape(2, -1, logits.shape[1])
+        heat = heat.reshape(2, -1, *heat.shape[1:])
+        return logits.mean(0), (heat[0] + heat[1].flip(-1)) / 2
+
+
 def new_body(weights, labels, last):
-    """A body with SqueezeNet's weights where it has them; None starts from nothing."""
-    from squeezenet import adopt
+    """A body that begins with those of these weights that have its names and shapes."""
     body = Body(labels, last)
-    if weights is not None:
-        adopt(body, weights)
+    adopt(body, weights)
     return body

@@ -1,4 +1,4 @@
-"""The student with fewer channels: cut by `ledge compress`, fine-tuned on pictures with the teachers."""
+"""The student with fewer channels: cut by `ledge compress`, fine-tuned on pictures with the teacher."""
 import copy
 import json
 import subprocess
@@ -19,7 +19,7 @@ RECIPE = """passes:
   - prune: { parameters: 0.5, multiple: 8 }
 accept: { sqnrDbMin: -60 }
 """
-PICTURES = range(2, 8)  # the versions of the bank whose pictures are made again
+PICTURES = range(2, 5)  # the versions of the bank whose pictures are made again
 PRUNED_RATE = 1e-3
 
 
@@ -38,7 +38,7 @@ def cut_by_ledge(net, example, folder):
     return folder / 'cut' / 'prune.json'
 
 
-def prune_student(work, net, soft):
+def prune_student(work, net, teacher):
     """The network cut and fine-tuned: like the student, from pictures, every layer."""
     folder = work.options.cache / 'surface-prune'
     path = work.options.cache / 'surface-pruned.pt'
@@ -52,12 +52,12 @@ def prune_student(work, net, soft):
         cut.load_state_dict(torch.load(path))
         return cut
     taken = torch.stack([pictures(work.data, work.fold, number) for number in PICTURES])
-    tuned = tune(cut, work, taken, soft)
+    tuned = tune(cut, work, taken, teacher)
     torch.save(tuned.state_dict(), path)
     return tuned
 
 
-def tune(net, work, taken, soft):
+def tune(net, work, taken, teacher):
     """The moving average of a whole network after some steps on pictures."""
     rows, plan = work.fit_rows, work.options
     torch.manual_seed(plan.seed)
@@ -74,13 +74,12 @@ def tune(net, work, taken, soft):
         at = (number + PICTURES.start, torch.from_numpy(rows[drawn % len(rows)]))
         planes = standardise(taken[number, at[1]][:, None].float() / 255)
         net.train()
-        with torch.autocast('cpu', torch.bfloat16):
-            found = net.stem(planes.contiguous(memory_format=torch.channels_last))
-            logits, cells = net.body(found)
-        logits, cells = logits.float(), cells.float()
+        found = net.stem(planes.contiguous(memory_format=torch.channels_last))
+        logits, cells = net.body(found)
         hard = hard_loss(logits, cells, work.bank['cells'][at].long(), work.bank['labels'][at])
-        taught = soft_loss(logits, cells, {k: v[at].float() for k, v in soft.items()})
-        loss = (1 - SOFT_SHARE) * hard + SOFT_SHARE * taught
+        with torch.no_grad():
+            taught = teacher(work.bank['features'][at].float())
+        loss = (1 - SOFT_SHARE) * hard + SOFT_SHARE * soft_loss(logits, cells, taught)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)

@@ -10,7 +10,7 @@ import torch
 from model_file import ROOT, check, export, run_script, write_manifest
 from surface_data import LABELS
 from surface_judge import judge
-from surface_net import CELL
+from surface_net import CELL, BothViews
 from surface_prune import ledge
 
 CALIBRATION = 64  # tiles of training parts
@@ -76,22 +76,26 @@ def rung(path, name, precision, found):
 
 
 def write_rungs(work, net, cut):
-    """model.onnx, model.int8.onnx, model.pruned.onnx and model.yaml in the flow's folder."""
+    """model.onnx (both views), model.int8.onnx, model.pruned.onnx and model.yaml in the flow's folder;
+    one view and the pruned network in float16 are judged beside them."""
     folder, out = work.options.cache / 'surface-rungs', work.options.out
     shutil.rmtree(folder, ignore_errors=True)
+    both = BothViews(net).eval()
+    example = torch.from_numpy(work.data['tiles'][work.held_rows[:12]])[..., None]
+    export(both, example, ['image'], OUTPUTS, folder / 'both.onnx')
     flows = {'whole': calibration_flow(work, net, folder / 'whole'),
              'pruned': calibration_flow(work, cut, folder / 'pruned')}
     made = {}
-    for name, source, recipe in (('model.onnx', flows['whole'] / 'model.onnx', 'fp16'),
+    for name, source, recipe in (('model.onnx', folder / 'both.onnx', 'fp16'),
+                                 ('single.onnx', flows['whole'] / 'model.onnx', 'fp16'),
                                  ('model.int8.onnx', flows['whole'], 'int8-static'),
                                  ('pruned.onnx', flows['pruned'] / 'model.onnx', 'fp16'),
                                  ('model.pruned.onnx', flows['pruned'], 'int8-static')):
         ledge('compress', source, '--recipe', recipe, '--out', folder / name)
         made[name] = folder / f'judged-{name}'
         shutil.copy(folder / name / 'model.onnx', made[name])
-    example = torch.from_numpy(work.data['tiles'][work.held_rows[:12]])[..., None]
-    print(json.dumps({'difference': check(net, example, OUTPUTS, flows['whole'] / 'model.onnx',
-                                          folder / 'check')}), flush=True)
+    difference = check(both, example, OUTPUTS, folder / 'both.onnx', folder / 'check')
+    print(json.dumps({'difference': difference}), flush=True)
     found = {}
     for name, path in made.items():
         found[name] = judged(work, path, folder / 'judge')

@@ -7,13 +7,14 @@ import type { Graph, Model } from '../../onnx/proto.ts';
 import { LedgeError } from '../../std/error.ts';
 import { z } from '../../std/schema.ts';
 import type { Pass, PassContext, Tally } from '../pass.ts';
-import { chooseGroups } from '../prune/choose.ts';
+import { chooseGroups, costsOf } from '../prune/choose.ts';
 import { cutGraph } from '../prune/cut.ts';
 import { followGraph, quantisedNode } from '../prune/follow.ts';
+import { measureGates } from '../prune/gates.ts';
 import { type Groups, groupsOf, type Kind } from '../prune/groups.ts';
 import { weightImportance } from '../prune/importance.ts';
 import { createUnits } from '../prune/units.ts';
-import { createWalk, FLOATS } from '../prune/walk.ts';
+import { createWalk, FLOATS, type Walk } from '../prune/walk.ts';
 
 /** The hand-off to fine-tuning. */
 export const PRUNE_FILE = 'prune.json';
@@ -27,7 +28,12 @@ const schema = z.strictObject({
     .max(0.9)
     .default(0.4)
     .describe('Share of the parameters to remove, found by one ranking of all groups.'),
-  importance: z.enum(['l1', 'l2']).default('l2').describe('Size of the weights.'),
+  importance: z
+    .enum(['l1', 'l2', 'taylor', 'ablation'])
+    .default('taylor')
+    .describe(
+      'Size of the weights, or change of the outputs as a group is closed a bit or wholly.',
+    ),
   scope: z
     .array(z.enum(KINDS))
     .min(1)
@@ -74,7 +80,7 @@ interface Applying {
   readonly context: PassContext;
 }
 
-async function pruned(given: Model, config: Config, { tally }: Applying): Promise<Model> {
+async function pruned(given: Model, config: Config, { tally, context }: Applying): Promise<Model> {
   const model = withFixedConstants(given);
   const graph = model.graph;
   if (graph === undefined) return given;
@@ -87,7 +93,7 @@ async function pruned(given: Model, config: Config, { tally }: Applying): Promis
   for (const { where, reason, units } of groups.left)
     tally.left(where, `${units} units: ${reason}`);
   const before = parametersOf(model);
-  const importance = weightImportance(groups, config.importance);
+  const importance = await importanceOf(groups, { model, walk, context, by: config.importance });
   const options = { ...config, share: config.parameters, importance, parameters: before };
   const choice = chooseGroups(groups, options);
   const roots = new Set([...choice.gone].map((group) => groups.all[group]!.root));
@@ -104,6 +110,29 @@ async function pruned(given: Model, config: Config, { tally }: Applying): Promis
   const told = { parameters: { before, after }, initialisers: cut.initialisers };
   tally.file(PRUNE_FILE, `${JSON.stringify(told)}\n`);
   return roots.size === 0 ? given : next;
+}
+
+/** How far a gate is closed for a measured importance. */
+const STEPS = { taylor: 0.05, ablation: 1 } as const;
+
+interface Weighing {
+  readonly model: Model;
+  readonly walk: Walk;
+  readonly context: PassContext;
+  readonly by: Config['importance'];
+}
+
+async function importanceOf(
+  groups: Groups,
+  { model, walk, context, by }: Weighing,
+): Promise<readonly number[]> {
+  if (by === 'l1' || by === 'l2') return weightImportance(groups, by);
+  const order = weightImportance(groups, 'l2');
+  const options = { model, walk, context, step: STEPS[by], order };
+  const changes = await measureGates(groups, options);
+  // What a parameter of it is worth: those go first whose going harms least for what it frees.
+  const costs = costsOf(groups);
+  return changes.map((change, group) => change / Math.max(1, costs[group]!));
 }
 
 /** Constants of floats: what a training counts as parameters. */

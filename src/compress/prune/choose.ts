@@ -37,6 +37,15 @@ export function chooseGroups(groups: Groups, options: ChooseOptions): Choice {
   return { gone, parameters: sizes.total() };
 }
 
+/** How many parameters go with each group alone. */
+export function costsOf({ all, weights }: Groups): readonly number[] {
+  return all.map((_, group) => {
+    const sizes = createSizes(weights, 0);
+    sizes.remove(group);
+    return -sizes.total();
+  });
+}
+
 interface Step {
   readonly members: readonly number[];
   readonly importance: number;

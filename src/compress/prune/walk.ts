@@ -107,6 +107,15 @@ const WHOLE = codesOf('int32', 'int64');
 /** Vectors are told apart where they are read: exporters share equal ones between layers. */
 const SHARED_RANK_MIN = 2;
 
+/** No symbol of a file begins so. */
+const UNKNOWN = '?';
+
+/** How little is known of a size: a number, a name, or nothing. */
+function vagueness({ size }: Axis): number {
+  if (countOf(size) !== undefined) return 0;
+  return size.free.some((name) => name.startsWith(UNKNOWN)) ? 2 : 1;
+}
+
 /** An empty walk over a graph. */
 export function createWalk(editor: GraphEditor, units: Units, opset: number): Walk {
   const values = new Map<string, Axes>();
@@ -149,8 +158,7 @@ export function createWalk(editor: GraphEditor, units: Units, opset: number): Wa
       if (a.units === undefined || b.units === undefined) {
         const [fixed, other] = a.units === undefined ? [a, b] : [b, a];
         walk.pin([other], node, fixed.why ?? 'joined with a size that stays');
-        // A size that is known says more than one that is not.
-        return countOf(fixed.size) === undefined && other.units === undefined ? other : fixed;
+        return other.units === undefined && vagueness(other) < vagueness(fixed) ? other : fixed;
       }
       if (!isSame(a.size, b.size)) {
         walk.pin([a, b], node, 'sizes that do not fit');
@@ -166,7 +174,7 @@ export function createWalk(editor: GraphEditor, units: Units, opset: number): Wa
     },
     unknownSize() {
       unknowns += 1;
-      return freeSize(`?${unknowns}`);
+      return freeSize(`${UNKNOWN}${unknowns}`);
     },
     made: (made) => void found.made.push(made),
     summed: (summed) => void found.summed.push(summed),

@@ -21,11 +21,12 @@ async function writeOutputs(text: string): Promise<Record<string, number>> {
     const one = new Tensor('uint8', input.slice(row * size, (row + 1) * size), [1, ...rest]);
     const found = await session.run({ [session.inputNames[0] ?? '']: one });
     for (const [name, parts] of rows) {
-      const { buffer, byteOffset, byteLength } = found[name]?.data as Float32Array;
-      parts.push(Buffer.from(buffer.slice(byteOffset, byteOffset + byteLength)));
+      const numbers = found[name]?.data as Float32Array;
+      parts.push(Buffer.from(Float32Array.from(numbers).buffer));
     }
   }
-  for (const [name, parts] of rows) await writeFile(join(folder, `${name}.bin`), Buffer.concat(parts));
+  for (const [name, parts] of rows)
+    await writeFile(join(folder, `${name}.bin`), Buffer.concat(parts));
   return Object.fromEntries([...rows].map(([name, parts]) => [name, parts.length]));
 }
 

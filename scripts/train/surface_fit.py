@@ -34,9 +34,9 @@ def hard_loss(logits, cells, target, labels):
 
 
 def soft_loss(logits, cells, taught):
-    """Against the teacher's logits and cells: KL at a temperature for what a tile has, cross entropy of
-    the heat."""
-    taught, hot = torch.softmax(taught[0] / TEMPERATURE, 1), heat_of(taught[1])
+    """Against a teacher's logits and heat: KL at a temperature for what a tile has, cross entropy of the
+    heat."""
+    taught, hot = torch.softmax(taught[0] / TEMPERATURE, 1), taught[1]
     said = torch.log_softmax(logits / TEMPERATURE, 1)
     kl = functional.kl_div(said, taught, reduction='batchmean') * TEMPERATURE ** 2
     heat = heat_of(cells).clamp(1e-4, 1 - 1e-4)

@@ -13,12 +13,13 @@ from surface_bank import open_bank
 from surface_data import LABELS, fold_of, load_tiles
 from surface_fit import answers, fit
 from surface_judge import judge
-from surface_net import SurfaceNet, new_body
-from surface_prune import prune_student
+from surface_net import SurfaceNet, heat_of, new_body
+from surface_first import load_first
+from surface_prune import finish, prune_student
 from surface_rungs import write_rungs
 
 VERSIONS = 14  # copies of every tile in the bank: as it is, mirrored, and changed ones
-TEST_FOLD = 0
+TEST_FOLD, VALIDATION_FOLD = 0, 1
 TEACHER_LAST, STUDENT_LAST = 9, 7  # the last fire module of each
 PLAN = {'rate': 3e-4, 'decay': 0.05}
 
@@ -28,18 +29,23 @@ def arguments():
     parser.add_argument('--data', type=Path, required=True, help='magnetic-tile: one folder a class')
     parser.add_argument('--backbone', type=Path, default=ROOT.parent / 'shared' / 'data' / 'models' /
                         'squeezenet' / 'SqueezeNet_fp16.onnx', help='SqueezeNet 1.1 as ONNX')
+    parser.add_argument('--first', type=Path, help='model.onnx of version 1.0.0')
     parser.add_argument('--cache', type=Path, default=Path('/tmp/ledge-train'))
-    parser.add_argument('--teacher-steps', type=int, default=600)
-    parser.add_argument('--student-steps', type=int, default=400)
-    parser.add_argument('--prune-steps', type=int, default=150)
+    parser.add_argument('--teacher-steps', type=int, default=250)
+    parser.add_argument('--student-steps', type=int, default=350)
+    parser.add_argument('--prune-steps', type=int, default=120)
+    parser.add_argument('--finish-steps', type=int, default=360)
     parser.add_argument('--seed', type=int, default=7)
-    parser.add_argument('--seeds', type=int, default=2, help='students of either kind, seeds in a row')
+    parser.add_argument('--seeds', type=int, default=1, help='students of either kind, seeds in a row')
     parser.add_argument('--validate', action='store_true',
-                        help='only teachers without one fold more, each judged by that; write nothing')
+                        help='only the teacher, judged by another fold; write nothing')
     parser.add_argument('--out', type=Path, default=ROOT / 'flows' / 'surface-inspection')
     parser.add_argument('--link-held', type=Path,
                         help='only link the tiles of the test fold into <folder>/<class>/')
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.first is None and not (options.validate or options.link_held):
+        parser.error('--first is needed to finish the student and to write the pair')
+    return options
 
 
 def link_held(files, options):
@@ -90,7 +96,8 @@ class Work:
 
         def answer(found):
             with torch.no_grad():
-                return teacher(found)
+                logits, cells = teacher(found)
+                return logits, heat_of(cells)
 
         path = self.options.cache / f'surface-{name}.pt'
         trained = kept(path, lambda: fit(body, self.bank, rows, plan, answer if teacher else None)
@@ -103,22 +110,15 @@ class Work:
         return judge(logits.numpy(), heat.numpy(), truth, self.data['parts'][rows], LABELS)
 
 
-def out_of_fold(work):
-    """Teachers trained without one fold more, each judged by that fold; all their answers together."""
-    parts = []
-    for f in np.unique(work.fold[work.fit_rows]):
-        rows = np.flatnonzero(work.fold == f)
-        others = np.flatnonzero((work.fold != f) & (work.fold != TEST_FOLD))
-        body = work.body(f'without-{f}', others, last=TEACHER_LAST, steps=work.options.teacher_steps)
-        parts.append((*(both[0] for both in answers(body, work.bank, (0,), rows)), rows))
-        tell(f'teacher without fold {f}', work.judged(*parts[-1]))
-    logits, heat = (torch.cat([part[k] for part in parts]) for k in (0, 1))
-    tell('teachers by their folds', work.judged(logits, heat, np.concatenate([p[2] for p in parts])))
-
-
 def teacher_of(work):
-    """The larger body, on all but the test fold."""
-    return work.body('teacher', work.fit_rows, last=TEACHER_LAST, steps=work.options.teacher_steps).eval()
+    """The larger body, without the test fold and without the fold that tells what the recipe is worth."""
+    fitted = np.flatnonzero((work.fold != TEST_FOLD) & (work.fold != VALIDATION_FOLD))
+    teacher = work.body('teacher', fitted, last=TEACHER_LAST, steps=work.options.teacher_steps,
+                        seed=work.options.seed + 1).eval()
+    rows = np.flatnonzero(work.fold == VALIDATION_FOLD)
+    logits, heat = answers(teacher, work.bank, (0,), rows)
+    tell('teacher, validation fold', work.judged(logits[0], heat[0], rows))
+    return teacher
 
 
 def student(work, teacher, kind, seed):
@@ -149,12 +149,14 @@ def main():
         fold = fold_of(data['parts'], data['labels'])
         return link_held(data['files'][fold == TEST_FOLD], options)
     work = Work(options)
-    if options.validate:
-        return out_of_fold(work)
     teacher = teacher_of(work)
+    if options.validate:
+        return None
     chosen = SurfaceNet(work.stem, student(work, teacher, 'taught', options.seed)).eval()
+    first = load_first(options.first, len(LABELS), options.cache)
     cut = prune_student(work, chosen, teacher)
-    write_rungs(work, chosen, cut)
+    done = finish(work, chosen, teacher, first)
+    write_rungs(work, {'whole': chosen, 'cut': cut, 'done': done, 'first': first})
     return compare(work, teacher)
 
 

@@ -89,20 +89,6 @@ class SurfaceNet(nn.Module):
         return logits, heat_of(cells)
 
 
-class BothViews(nn.Module):
-    """The mean of what a network says of a tile and of its mirror image: twice the work, one pass."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, pixels):
-        logits, heat = self.net(torch.cat([pixels, pixels.flip(2)]))
-        logits = torch.log_softmax(logits, 1).reshape(2, -1, logits.shape[1])
-        heat = heat.reshape(2, -1, *heat.shape[1:])
-        return logits.mean(0), (heat[0] + heat[1].flip(-1)) / 2
-
-
 def new_body(weights, labels, last):
     """A body that begins with those of these weights that have its names and shapes."""
     body = Body(labels, last)

@@ -1,5 +1,5 @@
-"""The files of the ladder: the student with float16 weights, in int8, and pruned in int8; each judged in
-onnxruntime-node on parts that it never saw."""
+"""The files of the ladder: the pair with float16 weights, in int8, and the pruned network alone in int8;
+each judged in onnxruntime-node on parts that it never saw."""
 import hashlib
 import json
 import shutil
@@ -10,7 +10,8 @@ import torch
 from model_file import ROOT, check, export, run_script, write_manifest
 from surface_data import LABELS
 from surface_judge import judge
-from surface_net import CELL, BothViews
+from surface_first import Pair
+from surface_net import CELL
 from surface_prune import ledge
 
 CALIBRATION = 64  # tiles of training parts
@@ -75,26 +76,24 @@ def rung(path, name, precision, found):
             'sha256': hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def write_rungs(work, net, cut):
-    """model.onnx (both views), model.int8.onnx, model.pruned.onnx and model.yaml in the flow's folder;
-    one view and the pruned network in float16 are judged beside them."""
+def write_rungs(work, nets):
+    """model.onnx and model.int8.onnx (the pair), model.pruned.onnx (the finished network alone) and
+    model.yaml in the flow's folder; what they were made of is judged beside them."""
     folder, out = work.options.cache / 'surface-rungs', work.options.out
     shutil.rmtree(folder, ignore_errors=True)
-    both = BothViews(net).eval()
-    example = torch.from_numpy(work.data['tiles'][work.held_rows[:12]])[..., None]
-    export(both, example, ['image'], OUTPUTS, folder / 'both.onnx')
-    flows = {'whole': calibration_flow(work, net, folder / 'whole'),
-             'pruned': calibration_flow(work, cut, folder / 'pruned')}
+    pair = Pair(nets['done'], nets['first']).eval()
     made = {}
-    for name, source, recipe in (('model.onnx', folder / 'both.onnx', 'fp16'),
-                                 ('single.onnx', flows['whole'] / 'model.onnx', 'fp16'),
-                                 ('model.int8.onnx', flows['whole'], 'int8-static'),
-                                 ('pruned.onnx', flows['pruned'] / 'model.onnx', 'fp16'),
-                                 ('model.pruned.onnx', flows['pruned'], 'int8-static')):
+    for name, net, recipe in (('whole.onnx', nets['whole'], 'fp16'), ('cut.onnx', nets['cut'], 'fp16'),
+                              ('done.onnx', nets['done'], 'fp16'), ('model.onnx', pair, 'fp16'),
+                              ('model.int8.onnx', pair, 'int8-static'),
+                              ('model.pruned.onnx', nets['done'], 'int8-static')):
+        flow = calibration_flow(work, net, folder / f'flow-{name.replace(".", "-")}')
+        source = flow if recipe == 'int8-static' else flow / 'model.onnx'
         ledge('compress', source, '--recipe', recipe, '--out', folder / name)
-        made[name] = folder / f'judged-{name}'
-        shutil.copy(folder / name / 'model.onnx', made[name])
-    difference = check(both, example, OUTPUTS, folder / 'both.onnx', folder / 'check')
+        made[name] = folder / name / 'model.onnx'
+    example = torch.from_numpy(work.data['tiles'][work.held_rows[:12]])[..., None]
+    difference = check(pair, example, OUTPUTS, folder / 'flow-model-onnx' / 'model.onnx',
+                       folder / 'check')
     print(json.dumps({'difference': difference}), flush=True)
     found = {}
     for name, path in made.items():

@@ -10,7 +10,7 @@ from torch.nn import functional
 from model_file import ROOT
 from surface_net import SPREAD, heat_of, standardise
 
-SIDE = 256  # pixels: what it was trained on
+WIDER = 8 / 7  # it was trained on 256 pixels, the flow gives 224; a factor keeps the exported sizes fixed
 WIDTHS = (16, 24, 40, 40, 40)
 
 
@@ -30,7 +30,7 @@ class Residual(nn.Module):
 
 
 class FirstNet(nn.Module):
-    """Grey [n, 1, side, side] 0..1 of any side to class logits and the heat of cells of 8x8 of 256."""
+    """Grey [n, 1, 224, 224] 0..1 to class logits and heat [n, 32, 32]."""
 
     def __init__(self, labels):
         super().__init__()
@@ -42,7 +42,7 @@ class FirstNet(nn.Module):
         self.classify = nn.Linear(e * 2 + labels * 2, labels)
 
     def forward(self, grey):
-        wider = functional.interpolate(grey, (SIDE, SIDE), mode='bilinear', align_corners=False)
+        wider = functional.interpolate(grey, scale_factor=WIDER, mode='bilinear', align_corners=False)
         found = self.body(torch.relu(self.stem(standardise(wider) / SPREAD)))
         cells = self.cells(found)
         pooled = [found.mean((2, 3)), found.amax((2, 3)), cells.mean((2, 3)), cells.amax((2, 3))]
@@ -72,9 +72,9 @@ def load_first(path, labels, cache):
 def mean_of(one, other):
     """The mean of two answers: log chances of the classes, and heat on the first one's cells."""
     logits = (torch.log_softmax(one[0], 1) + torch.log_softmax(other[0], 1)) / 2
-    heat = functional.interpolate(other[1][:, None], one[1].shape[1:], mode='bilinear',
-                                  align_corners=False)[:, 0]
-    return logits, (one[1] + heat) / 2
+    heat = functional.interpolate(other[1][:, None], scale_factor=1 / WIDER, mode='bilinear',
+                                  align_corners=False)
+    return logits, (one[1] + heat[:, 0]) / 2
 
 
 class Pair(nn.Module):

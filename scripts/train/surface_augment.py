@@ -1,12 +1,14 @@
-"""Augmentation of tiles: defects carried over to free tiles, flips, zoom, crops, light, noise."""
+"""Changed copies of tiles: defects carried over or drawn on, flips, zoom, light, noise."""
 import math
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-PASTE_SHARE = 0.3
-ON_DEFECT_SHARE = 0.85  # crops of a bad tile that are laid around a bad pixel
+from surface_defects import draw_defect
+
+PASTE_SHARE, DRAWN_SHARE = 0.25, 0.3  # of the copies of free tiles
+MASK_PIXELS_MIN = 12  # fewer do not show
 
 
 def paste(tile, source, mask, rng):
@@ -30,36 +32,30 @@ def paste(tile, source, mask, rng):
     return np.clip(tile * ratio, 0, 255), moved
 
 
-def sample(row, data, rng):
-    """One tile, its mask (0..1) and its label; a free one may get a defect of another tile."""
-    tile = data['tiles'][row].astype(np.float32)
-    mask = data['masks'][row].astype(np.float32) / 255
-    label = int(data['labels'][row])
-    if label == 0 and rng.random() < PASTE_SHARE:
-        other = int(rng.choice(np.flatnonzero((data['labels'] > 0) & (data['labels'] < 5))))
+def changed_tile(row, data, fold, rng):
+    """A tile, its mask (0..1) and its label; a free one may get a defect, drawn or another tile's of its
+    own fold, so that no part that judges a model is seen by it."""
+    tile, label = data['tiles'][row].astype(np.float32), int(data['labels'][row])
+    chance = rng.random()
+    if label == 0 and chance < PASTE_SHARE:
+        others = (data['labels'] > 0) & (data['labels'] < 5) & (fold == fold[row])
+        other = int(rng.choice(np.flatnonzero(others)))
         pasted = paste(tile, data['tiles'][other].astype(np.float32),
                        (data['masks'][other] > 64).astype(np.float32), rng)
         if pasted is not None:
             return (*pasted, int(data['labels'][other]))
-    return tile, mask, label
+    elif label == 0 and chance < PASTE_SHARE + DRAWN_SHARE:
+        drawn = draw_defect(tile, rng)
+        if drawn[1].sum() >= MASK_PIXELS_MIN:
+            return drawn
+    return tile, data['masks'][row].astype(np.float32) / 255, label
 
 
-def crop_centre(mask, share, rng):
-    """The middle of a crop of that share of the side, -1..1, often around a bad pixel."""
-    reach = 1 - share
-    centre = rng.uniform(-reach, reach, 2)
-    if mask.max() > 0.3 and rng.random() < ON_DEFECT_SHARE:
-        bad = np.argwhere(mask > 0.3)
-        y, x = bad[rng.integers(len(bad))] / (len(mask) - 1) * 2 - 1
-        centre = np.array([x, y]) + rng.uniform(-0.8, 0.8, 2) * share
-    return np.clip(centre, -reach, reach)
-
-
-def view(images, masks, centres, share, generator):
-    """Crops [n, 1, side, side] turned a little, flipped and zoomed, of images and masks alike."""
-    n, side = len(images), int(images.shape[-1] * share)
+def view(images, masks, centres, generator):
+    """Images [n, 1, side, side] turned a little, flipped and zoomed, and their masks alike."""
+    n = len(images)
     flip = torch.randint(0, 2, (n, 2), generator=generator) * 2.0 - 1
-    zoom = torch.empty(n, 2).uniform_(0.75, 1.2, generator=generator) * share
+    zoom = torch.empty(n, 2).uniform_(0.75, 1.2, generator=generator)
     turn = torch.empty(n).uniform_(-0.05, 0.05, generator=generator) * math.pi
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = flip[:, 0] * zoom[:, 0] * turn.cos()
@@ -67,7 +63,7 @@ def view(images, masks, centres, share, generator):
     theta[:, 1, 0] = flip[:, 0] * zoom[:, 0] * turn.sin()
     theta[:, 1, 1] = flip[:, 1] * zoom[:, 1] * turn.cos()
     theta[:, :, 2] = centres
-    grid = functional.affine_grid(theta, [n, 1, side, side], align_corners=False)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     images = functional.grid_sample(images, grid, align_corners=False, padding_mode='border')
     return images, functional.grid_sample(masks, grid, align_corners=False)
 

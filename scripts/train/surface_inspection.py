@@ -1,138 +1,51 @@
-"""Trains the surface model on magnetic tiles, tells what it reaches on parts it never saw."""
+"""Trains the surface model: a teacher, students with and without it, a pruned one; judges each on parts
+that none of them saw. Stages that are in --cache already are not run again."""
 import argparse
-import copy
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from averaging import blend_into
-from model_file import ROOT, check, export, write_manifest
-from surface_augment import crop_centre, relight, sample, view
+from model_file import ROOT
+from squeezenet import Stem, adopt, pretrained
+from surface_bank import open_bank
 from surface_data import LABELS, fold_of, load_tiles
-from surface_net import CELL, SurfaceNet, standardise
+from surface_fit import answers, fit
+from surface_judge import judge
+from surface_net import SurfaceNet, heat_of, new_body
+from surface_first import load_first
+from surface_prune import finish, prune_student
+from surface_rungs import write_rungs
 
-FREE_SHARE = 0.5  # of the tiles drawn for a batch
-CELL_WEIGHTS = torch.tensor([1.0, 3, 3, 3, 3, 1.5])
-TEST_FOLD = 0
-VALIDATION_FOLD = 1
+VERSIONS = 14  # copies of every tile in the bank: as it is, mirrored, and changed ones
+TEST_FOLD, VALIDATION_FOLD = 0, 1
+TEACHER_LAST, STUDENT_LAST = 9, 7  # the last fire module of each
+PLAN = {'rate': 3e-4, 'decay': 0.05}
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--data', type=Path, required=True, help='magnetic-tile: one folder a class')
+    parser.add_argument('--backbone', type=Path, default=ROOT.parent / 'shared' / 'data' / 'models' /
+                        'squeezenet' / 'SqueezeNet_fp16.onnx', help='SqueezeNet 1.1 as ONNX')
+    parser.add_argument('--first', type=Path, help='model.onnx of version 1.0.0')
     parser.add_argument('--cache', type=Path, default=Path('/tmp/ledge-train'))
-    parser.add_argument('--crops', type=int, default=1400, help='steps on crops')
-    parser.add_argument('--wholes', type=int, default=700, help='steps on whole tiles')
+    parser.add_argument('--teacher-steps', type=int, default=250)
+    parser.add_argument('--student-steps', type=int, default=350)
+    parser.add_argument('--prune-steps', type=int, default=120)
+    parser.add_argument('--finish-steps', type=int, default=360)
     parser.add_argument('--seed', type=int, default=7)
+    parser.add_argument('--seeds', type=int, default=1, help='students of either kind, seeds in a row')
     parser.add_argument('--validate', action='store_true',
-                        help='judge by another fold, never look at the test fold; write nothing')
+                        help='only the teacher, judged by another fold; write nothing')
     parser.add_argument('--out', type=Path, default=ROOT / 'flows' / 'surface-inspection')
     parser.add_argument('--link-held', type=Path,
                         help='only link the tiles of the test fold into <folder>/<class>/')
-    return parser.parse_args()
-
-
-def auroc(scores, positive):
-    """Area under the ROC curve by ranks, ties halved."""
-    order = np.argsort(scores, kind='stable')
-    ranks = np.empty(len(scores))
-    ranks[order] = np.arange(1, len(scores) + 1)
-    for value in np.unique(scores):
-        ranks[scores == value] = ranks[scores == value].mean()
-    n = positive.sum()
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(scores) - n)))
-
-
-def evaluate(net, tiles, masks, labels):
-    """AUROC of defect against free, class recall, AUROC of the heatmap's cells."""
-    net.eval()
-    logits, heat = [], []
-    with torch.no_grad():
-        for part in torch.from_numpy(tiles).split(16):
-            out = net(part[..., None])
-            logits.append(out[0])
-            heat.append(out[1])
-    logits, heat = torch.cat(logits), torch.cat(heat)
-    chance = torch.softmax(logits, 1).numpy()
-    said = chance.argmax(1)
-    truth = functional.max_pool2d(torch.from_numpy(masks).float()[:, None] / 255, 8)[:, 0] > 0.3
-    recall = {LABELS[k]: round(float((said[labels == k] == k).mean()), 3)
-              for k in range(len(LABELS)) if (labels == k).any()}
-    top = heat.flatten(1).topk(4, 1).values.mean(1).numpy()
-    return {'count': len(labels), 'auroc': round(auroc(1 - chance[:, 0], labels > 0), 4),
-            'aurocHeat': round(auroc(top, labels > 0), 4),
-            'accuracy': round(float((said == labels).mean()), 4),
-            'macroRecall': round(float(np.mean(list(recall.values()))), 4), 'recall': recall,
-            'cellAuroc': round(auroc(heat.numpy().ravel(), truth.numpy().ravel()), 4)}
-
-
-def cell_target(masks, labels):
-    """The class of each cell of 8x8 pixels, 0 where it is clear. [n, h / 8, w / 8]"""
-    bad = functional.max_pool2d(masks, 8)[:, 0] > 0.3
-    return torch.where(bad, labels[:, None, None], 0)
-
-
-def cell_loss(cells, target):
-    """Cross entropy of the cells with defects weighed up, plus the overlap of bad and hot cells."""
-    entropy = functional.cross_entropy(cells, target, CELL_WEIGHTS)
-    heat = 1 - torch.softmax(cells, 1)[:, 0]
-    bad = (target > 0).float()
-    overlap = 1 - (2 * (heat * bad).sum() + 1) / (heat.sum() + bad.sum() + 1)
-    return entropy + 0.5 * overlap
-
-
-def draw(data, size, rng):
-    """Rows of a batch: FREE_SHARE free, the rest by the square root of its class's size."""
-    counts = np.bincount(data['labels'], minlength=len(LABELS)).astype(float)
-    share = np.sqrt(counts)
-    share[0] = share[1:].sum() * FREE_SHARE / (1 - FREE_SHARE)
-    chance = (share / counts)[data['labels']]
-    return rng.choice(len(data['labels']), size, p=chance / chance.sum())
-
-
-def batch_of(data, size, share, random):
-    """Augmented tiles [n, 1, side, side] in 0..1, masks and labels; share below 1 gives crops."""
-    rng, generator = random
-    drawn = [sample(row, data, rng) for row in draw(data, size, rng)]
-    tiles, masks = (torch.from_numpy(np.stack([d[k] for d in drawn]))[:, None] for k in (0, 1))
-    centres = np.stack([crop_centre(d[1], share, rng) if share < 1 else rng.uniform(-0.06, 0.06, 2)
-                        for d in drawn])
-    tiles = relight(tiles, generator)
-    tiles, masks = view(standardise(tiles), masks, torch.from_numpy(centres).float(), share, generator)
-    return tiles, masks, torch.tensor([d[2] for d in drawn])
-
-
-def train(net, data, options):
-    """First where, on crops; then where and what, on whole tiles. Yields the moving average."""
-    random = (np.random.default_rng(options.seed), torch.Generator().manual_seed(options.seed))
-    average = copy.deepcopy(net)
-    for share, steps, size, rate in ((0.5, options.crops, 24, 3e-3), (1, options.wholes, 16, 8e-4)):
-        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.05)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.15)
-        total, started = [], time.time()
-        for step in range(steps):
-            net.train()
-            standard, masks, labels = batch_of(data, size, share, random)
-            found, cells = net.cell_logits(standard)
-            loss = cell_loss(cells, cell_target(masks, labels))
-            if share == 1:
-                logits = net.class_logits(found, cells)
-                loss = loss + functional.cross_entropy(logits, labels, label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimizer.step()
-            schedule.step()
-            total.append(loss.item())
-            blend_into(average, net, min(0.99, (step + 1) / (step + 10)))
-            if step % 200 == 199 or step == steps - 1:
-                yield {'share': share, 'step': step + 1, 'loss': round(float(np.mean(total)), 4),
-                       's': round(time.time() - started)}, average
-                total = []
+    options = parser.parse_args()
+    if options.first is None and not (options.validate or options.link_held):
+        parser.error('--first is needed to finish the student and to write the pair')
+    return options
 
 
 def link_held(files, options):
@@ -146,54 +59,105 @@ def link_held(files, options):
                     (folder / source.name).symlink_to(source.resolve())
 
 
-def write(net, tiles, found, options):
-    path = options.out / 'model.onnx'
-    example = torch.from_numpy(tiles[:12])[..., None]
-    outputs = ['classes', 'heatmap']
-    export(net, example, ['image'], outputs, path)
-    print(json.dumps({'difference': check(net, example, outputs, path, options.cache / 'check'),
-                      'bytes': path.stat().st_size}))
-    side, cells = tiles.shape[1], tiles.shape[1] // CELL
-    held = 'magnetic-tile, parts not trained on (every fifth part)'
-    write_manifest(path, {
-        'name': 'surface-inspection', 'version': '1.0.0', 'precision': 'fp32',
-        'inputs': [{'name': 'image', 'type': 'uint8', 'shape': ['N', side, side, 1]}],
-        'outputs': [{'name': 'classes', 'type': 'float32', 'shape': ['N', len(LABELS)]},
-                    {'name': 'heatmap', 'type': 'float32', 'shape': ['N', cells, cells]}],
-        'labels': LABELS,
-        'licence': 'MIT',
-        'origin': 'Trained by scripts/train/surface_inspection.py on the magnetic tile defect set of '
-                  'Huang, Qiu and Yuan, "Surface defect saliency of magnetic tile", The Visual '
-                  'Computer 36 (2020), free to use with this citation.',
-        'accuracy': [{'metric': metric, 'value': found[key], 'data': held, 'count': found['count']}
-                     for metric, key in (('auroc', 'auroc'), ('accuracy', 'accuracy'),
-                                         ('macroRecall', 'macroRecall'))],
-        'description': 'What a magnetic tile has, and how bad each cell of 8x8 pixels is.'})
+def kept(path, make):
+    """What torch saved there, made first where it is missing; half a file is never left."""
+    if not path.exists():
+        partial = path.with_suffix('.partial')
+        torch.save(make(), partial)
+        partial.rename(path)
+    return torch.load(path)
+
+
+def tell(name, found):
+    print(json.dumps({'judged': name, **found}), flush=True)
+
+
+class Work:
+    """The data, the bank and where trained bodies are kept."""
+
+    def __init__(self, options):
+        self.options = options
+        self.data = load_tiles(options.data, options.cache)
+        self.fold = fold_of(self.data['parts'], self.data['labels'])
+        self.weights = pretrained(options.backbone, options.cache)
+        self.stem = Stem()
+        adopt(self.stem, self.weights)
+        self.stem = self.stem.eval().to(memory_format=torch.channels_last)
+        self.bank = open_bank(self.data, self.fold, self.stem, options.cache, VERSIONS)
+        self.fit_rows = np.flatnonzero(self.fold != TEST_FOLD)
+        self.held_rows = np.flatnonzero(self.fold == TEST_FOLD)
+
+    def body(self, name, rows, *, last, steps, seed=None, teacher=None):
+        """A trained body, from the cache where it is there."""
+        seed = self.options.seed if seed is None else seed
+        torch.manual_seed(seed)
+        body = new_body(teacher.state_dict() if teacher else self.weights, len(LABELS), last)
+        plan = {**PLAN, 'name': name, 'seed': seed, 'steps': steps}
+
+        def answer(found):
+            with torch.no_grad():
+                logits, cells = teacher(found)
+                return logits, heat_of(cells)
+
+        path = self.options.cache / f'surface-{name}.pt'
+        trained = kept(path, lambda: fit(body, self.bank, rows, plan, answer if teacher else None)
+                       .state_dict())
+        body.load_state_dict(trained)
+        return body
+
+    def judged(self, logits, heat, rows):
+        truth = {'labels': self.data['labels'][rows], 'cells': self.bank['cells'][0][rows].numpy()}
+        return judge(logits.numpy(), heat.numpy(), truth, self.data['parts'][rows], LABELS)
+
+
+def teacher_of(work):
+    """The larger body, without the test fold and without the fold that tells what the recipe is worth."""
+    fitted = np.flatnonzero((work.fold != TEST_FOLD) & (work.fold != VALIDATION_FOLD))
+    teacher = work.body('teacher', fitted, last=TEACHER_LAST, steps=work.options.teacher_steps,
+                        seed=work.options.seed + 1).eval()
+    rows = np.flatnonzero(work.fold == VALIDATION_FOLD)
+    logits, heat = answers(teacher, work.bank, (0,), rows)
+    tell('teacher, validation fold', work.judged(logits[0], heat[0], rows))
+    return teacher
+
+
+def student(work, teacher, kind, seed):
+    """A smaller body on all but the test fold: `taught`, which begins with the layers that it shares with
+    the teacher and hears its answers; or `alone`, from SqueezeNet's weights and the labels."""
+    taught = kind == 'taught'
+    return work.body(f'{kind}-{seed}', work.fit_rows, last=STUDENT_LAST, seed=seed,
+                     steps=work.options.student_steps, teacher=teacher if taught else None)
+
+
+def compare(work, teacher):
+    """Tells what the teacher and each kind of student reach on the test fold."""
+    held, options = work.held_rows, work.options
+    bodies = {'teacher': teacher}
+    for seed in range(options.seed, options.seed + options.seeds):
+        for kind in ('taught', 'alone'):
+            bodies[f'{kind}-{seed}'] = student(work, teacher, kind, seed)
+    for name, body in bodies.items():
+        logits, heat = answers(body, work.bank, (0,), held)
+        tell(name, work.judged(logits[0], heat[0], held))
 
 
 def main():
     options = arguments()
     torch.set_num_threads(1)
-    torch.manual_seed(options.seed)
-    data = load_tiles(options.data, options.cache)
-    fold = fold_of(data['parts'], data['labels'])
     if options.link_held:
+        data = load_tiles(options.data, options.cache)
+        fold = fold_of(data['parts'], data['labels'])
         return link_held(data['files'][fold == TEST_FOLD], options)
-    judged = VALIDATION_FOLD if options.validate else TEST_FOLD
-    fit = {k: data[k][(fold != judged) & (fold != TEST_FOLD)] for k in ('tiles', 'masks', 'labels')}
-    judge = {k: data[k][fold == judged] for k in ('tiles', 'masks', 'labels')}
-    net = SurfaceNet(len(LABELS))
-    print(json.dumps({'parameters': sum(p.numel() for p in net.parameters()),
-                      'fit': len(fit['labels']), 'held': len(judge['labels'])}), flush=True)
-    average = net
-    for line, average in train(net, fit, options):
-        seen = evaluate(average, **judge) if options.validate else {}
-        print(json.dumps({**line, **seen}), flush=True)
-    found = evaluate(average, **judge)
-    print(json.dumps(found), flush=True)
-    if not options.validate:
-        torch.save(average.state_dict(), options.cache / 'surface-inspection.pt')
-        write(average, judge['tiles'], found, options)
+    work = Work(options)
+    teacher = teacher_of(work)
+    if options.validate:
+        return None
+    chosen = SurfaceNet(work.stem, student(work, teacher, 'taught', options.seed)).eval()
+    first = load_first(options.first, len(LABELS), options.cache)
+    cut = prune_student(work, chosen, teacher)
+    done = finish(work, chosen, teacher, first)
+    write_rungs(work, {'whole': chosen, 'cut': cut, 'done': done, 'first': first})
+    return compare(work, teacher)
 
 
 if __name__ == '__main__':

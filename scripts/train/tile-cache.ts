@@ -6,7 +6,7 @@ import type { Size } from '../../src/image/fit.ts';
 import { type ResizePlan, resizeImage } from '../../src/image/resize.ts';
 
 /** Pixels of a tile's side as the surface model takes it. */
-const SIDE = 256;
+const SIDE = 224;
 
 interface TileRow {
   readonly file: string;

@@ -1,4 +1,6 @@
 """A small residual network over log-mel frames."""
+import copy
+
 import torch
 from torch import nn
 
@@ -49,37 +51,29 @@ def step(inputs, outputs, span, stride=(1, 1), edge=(0, 0)):
                          nn.BatchNorm2d(outputs))
 
 
-class Differences(nn.Conv2d):
-    """A convolution whose kernels sum to zero: what is added to all of its input changes nothing."""
-
-    def levelled(self):
-        return self.weight - self.weight.mean((1, 2, 3), keepdim=True)
-
-    def forward(self, x):
-        return nn.functional.conv2d(x, self.levelled(), None, self.stride)
-
-
 class StudentNet(nn.Module):
-    """Log-mel [n, frame, band] to logits [n, label] in five steps: each one more costs a microsecond.
+    """Log-mel [n, frame, band] to logits [n, label] in few steps: each one more costs a microsecond.
 
-    Two look at neighbouring bands and frames with the same weights, the third joins the bands, the last
-    two look along time. The first sees differences alone, and no edge, so loudness changes nothing.
+    Five overlapping groups of bands are looked at with the same weights, then joined; from there on it
+    is a residual network over time. The loudness of the clip is taken out inside.
     """
 
-    def __init__(self, labels, widths=(16, 32, 64, 64, 64), spans=(5, 3)):
+    def __init__(self, labels, widths=(16, 48, 64), inner=(64,)):
         super().__init__()
-        near, wide, joined, before, last = widths
-        self.near = nn.Sequential(Differences(1, near, (8, 5), (4, 2), bias=False), nn.BatchNorm2d(near))
-        self.wide = step(near, wide, (3, 3), (2, 2), (1, 1))
-        self.join = step(wide, joined, (5, 1))
-        self.before = step(joined, before, (1, spans[0]), edge=(0, spans[0] // 2))
-        self.last = step(before, last, (1, spans[1]), edge=(0, spans[1] // 2))
-        self.classify = nn.Linear(last, labels)
+        groups, joined, width = widths
+        self.groups = step(1, groups, (12, 5), (8, 2), (2, 2))
+        self.join = step(groups, joined, (5, 1))
+        self.down = step(joined, width, (1, 5), (1, 2), (0, 2))
+        self.first = nn.ModuleList(step(width, size, (1, 5), edge=(0, 2)) for size in inner)
+        self.second = nn.ModuleList(step(size, width, (1, 5), edge=(0, 2)) for size in inner)
+        self.classify = nn.Linear(width, labels)
 
     def forward(self, mel):
-        x = mel.transpose(1, 2).unsqueeze(1)  # [n, 1, band, frame]
-        for layer in (self.near, self.wide, self.join, self.before, self.last):
-            x = torch.relu(layer(x))  # at last [n, width, 1, 12]
+        x = (mel - mel.mean((1, 2), keepdim=True)).transpose(1, 2).unsqueeze(1)  # [n, 1, band, frame]
+        for layer in (self.groups, self.join, self.down):
+            x = torch.relu(layer(x))  # at last [n, width, 1, 13]
+        for first, second in zip(self.first, self.second):
+            x = torch.relu(x + second(torch.relu(first(x))))
         return self.classify(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
@@ -94,3 +88,12 @@ class EmbeddingHead(nn.Module):
 
     def forward(self, rows):
         return self.layers(rows)
+
+
+def cooled(net, heat):
+    """A copy whose logits are divided by the temperature, in the last layer."""
+    net = copy.deepcopy(net).eval()
+    with torch.no_grad():
+        net.classify.weight.div_(heat)
+        net.classify.bias.div_(heat)
+    return net

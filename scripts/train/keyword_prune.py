@@ -6,8 +6,6 @@ import torch
 from keyword_data import LABELS
 from keyword_net import StudentNet
 
-STEPS = ('near', 'wide', 'join', 'before', 'last')
-
 
 def sliced(state, handed):
     """The state with the kept rows alone, by prune.json's entries {name, axis, kept}."""
@@ -20,7 +18,9 @@ def sliced(state, handed):
 
 def shaped(state):
     """A student whose widths are those of the weights in the state, which it takes over."""
-    net = StudentNet(len(LABELS), widths=tuple(state[f'{name}.0.weight'].shape[0] for name in STEPS),
-                     spans=tuple(state[f'{name}.0.weight'].shape[3] for name in STEPS[3:]))
+    blocks = sum(name.startswith('first.') and name.endswith('.0.weight') for name in state)
+    widths = tuple(state[f'{name}.0.weight'].shape[0] for name in ('groups', 'join', 'down'))
+    inner = tuple(state[f'first.{at}.0.weight'].shape[0] for at in range(blocks))
+    net = StudentNet(len(LABELS), widths, inner)
     net.load_state_dict(state)
     return net

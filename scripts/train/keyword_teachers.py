@@ -13,8 +13,8 @@ from model_file import run_script
 
 ROWS_AT_ONCE = 1024
 HEAD = Settings(epochs=25, rate_max=2e-3, spectra=False)
-WIDE = {'widths': (24, 64, 128, 128, 128), 'spans': (5, 5)}
-OWN = Settings(epochs=20)
+WIDE = {'widths': (32, 96, 160), 'inner': (160, 160)}
+OWN = Settings(epochs=12, rate_max=3e-3)
 TRAIN_TIMES_HEARD = 5
 EMBEDDING_SHARE = 0.5
 
@@ -56,25 +56,30 @@ def answers(net, features):
                           for at in range(0, len(features), ROWS_AT_ONCE)])
 
 
-def others(folder, rows, some, used, seed, show):
-    """Probabilities by the third-party teachers, the embedding's head fitted on the used rows.
+def third_party(folder, rows, used, seed, show):
+    """Probabilities of every row by the teachers of others, the embedding's head fitted on used rows.
 
     Rows that the embedding did not hear have the reference model's answer alone.
     """
+    some = heard(rows)
     embedding = np.fromfile(folder / 'embedding.f32', np.float32).reshape(some.sum(), -1)
     torch.manual_seed(seed)
-    fitted = used[some]
-    given = {'features': embedding[fitted], 'labels': rows['labels'][some][fitted]}
+    given = {'features': embedding[used[some]], 'labels': rows['labels'][some & used]}
     head = fit(EmbeddingHead(len(LABELS), embedding.shape[1]), given, HEAD, seed, show)
-    return head, together(head, embedding, folder, some)
-
-
-def together(head, embedding, folder, some):
-    """Both teachers' probabilities of all rows, the reference model's alone where some is not set."""
     both = np.fromfile(folder / 'reference.f32', np.float32).reshape(-1, len(LABELS))
     said = functional.softmax(answers(head, embedding), 1).numpy()
     both[some] = EMBEDDING_SHARE * said + (1 - EMBEDDING_SHARE) * both[some]
-    return both
+    return both, head
+
+
+def on_clips(folder, head, own):
+    """The three teachers' probabilities of clips that were listened to in the folder, by name."""
+    embedding = np.fromfile(folder / 'embedding.f32', np.float32).reshape(-1, head.layers[2].in_features)
+    mel = np.fromfile(folder / 'mel.f16', np.float16).reshape(-1, 49, 40)
+    reference = np.fromfile(folder / 'reference.f32', np.float32).reshape(-1, len(LABELS))
+    said = functional.softmax(answers(head, embedding), 1).numpy()
+    return {'speech embedding and head': said, 'kws_ref': reference,
+            'own wide network': functional.softmax(answers(own, mel), 1).numpy()}
 
 
 def teach_own(rows, used, seed, show):

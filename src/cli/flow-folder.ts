@@ -25,6 +25,7 @@ export async function openWorkbench(config: NodeConfig): Promise<Workbench> {
     workers: 1,
     intraOpThreads: config.inference.intraOpThreads ?? board.intraOpThreads,
     providers: board.providers,
+    precision: board.precision,
     memoryBytesMax: config.inference.memoryBytesMax ?? board.memoryBudgetBytes,
     timeoutMs: config.inference.timeoutMs,
   });

@@ -44,6 +44,11 @@ export const boardFileSchema = z.strictObject({
     .array(z.enum(['int8', 'fp16', 'fp32']))
     .min(1)
     .describe('Number formats, the fastest first.'),
+  throttleAtCelsius: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Where flows do with less: a little below where the board slows itself down.'),
   memoryShare: z
     .number()
     .positive()
@@ -70,6 +75,8 @@ export interface Board {
   readonly workers: number;
   readonly intraOpThreads: number;
   readonly precision: readonly ('int8' | 'fp16' | 'fp32')[];
+  /** Undefined where nothing is published. */
+  readonly throttleAtCelsius: number | undefined;
 }
 
 /** The machine under a board; what is not given is asked of the operating system. */
@@ -154,6 +161,7 @@ function resolveBoard(name: string, file: BoardFile, machine: Machine): Board {
     workers: Math.min(file.workers ?? spare, spare),
     intraOpThreads: Math.min(file.intraOpThreads ?? spare, spare),
     precision: file.precision,
+    throttleAtCelsius: file.throttleAtCelsius,
   };
 }
 

@@ -1,7 +1,7 @@
 import { LedgeError, toLedgeError } from '../std/error.ts';
 import type { EventOutcome, FlowEvent, Timing } from './event.ts';
 import { describeOutcome, type Tracer } from './observe.ts';
-import type { CompiledStep, Outcome, Phase, Step, StepContext } from './stage.ts';
+import type { CompiledStep, ModelIdentity, Outcome, Phase, Step, StepContext } from './stage.ts';
 import type { Result, Value } from './value.ts';
 
 /** One step of a plan, with its place in the flow. */
@@ -62,6 +62,8 @@ interface Traveller {
   readonly run: Run;
   value: Value;
   named: ReadonlyMap<string, Value> | undefined;
+  /** The rung that it went to, of the last model. */
+  model: ModelIdentity | undefined;
 }
 
 /** Travellers at a step that takes its time, in order; the first goes on as soon as it can. */
@@ -90,6 +92,7 @@ export function openLane(
 ): Lane {
   const opened = steps.map((step, place) => shared[place] ?? openStep(step, place, state));
   const gates: (Gate | undefined)[] = steps.map(() => undefined);
+  const modelPlace = steps.findLastIndex(({ compiled }) => compiled.model !== undefined);
   let inFlight = 0;
 
   function process(event: FlowEvent, tracer?: Tracer): Promise<EventOutcome<Result>> {
@@ -101,7 +104,7 @@ export function openLane(
       };
       const run: Run = { event, results: [], tracer, pending: 1, finish, end: DONE };
       const value: Value = { kind: 'bytes', bytes: event.payload };
-      advance({ run, value, named: undefined }, 0);
+      advance({ run, value, named: undefined, model: undefined }, 0);
     });
   }
 
@@ -170,13 +173,14 @@ export function openLane(
       return false;
     }
     if (ended.kind === 'emit') {
+      if (ended.model !== undefined && place === modelPlace) traveller.model = ended.model;
       store(traveller, place, ended.value);
       return true;
     }
     if (ended.kind === 'emit-many') {
       run.pending += ended.values.length;
       for (const value of ended.values) {
-        const child: Traveller = { run, value, named: traveller.named };
+        const child: Traveller = { run, value, named: traveller.named, model: traveller.model };
         store(child, place, value);
         advance(child, place + 1);
       }
@@ -272,8 +276,8 @@ function holdsBuffer({ run, named }: Traveller, buffer: ArrayBufferLike): boolea
 }
 
 /** A value came to the end of the steps. */
-function arrive({ run, value }: Traveller): void {
-  if (value.kind === 'result') run.results.push(value);
+function arrive({ run, value, model }: Traveller): void {
+  if (value.kind === 'result') run.results.push(model === undefined ? value : { ...value, model });
   leave(run);
 }
 

@@ -28,6 +28,7 @@ export interface PlanParts {
 
 /** A flow ready to run: its steps checked against each other, its devices' lanes opened as they come. */
 export interface Plan extends PlanParts {
+  /** Of the last step that has one, as it is now. */
   readonly model: ModelIdentity | undefined;
   readonly memoryBytes: number;
   /** Runs one event; events of one device keep their order. Never rejects. */
@@ -52,7 +53,7 @@ export function createPlan(parts: PlanParts, state: StateStore): Plan {
     compiled.scope === 'shared' ? compiled.open() : undefined,
   );
   const lanes = new Map<string, Lane>();
-  const models = steps.flatMap(({ compiled }) => compiled.model ?? []);
+  const last = steps.findLast(({ compiled }) => compiled.model !== undefined);
   let closing: Promise<void> | undefined;
 
   function laneOf(device: string): Lane {
@@ -83,8 +84,12 @@ export function createPlan(parts: PlanParts, state: StateStore): Plan {
 
   return {
     ...parts,
-    model: models.at(-1),
-    memoryBytes: steps.reduce((sum, { compiled }) => sum + (compiled.memoryBytes ?? 0), 0),
+    get model() {
+      return last?.compiled.model;
+    },
+    get memoryBytes() {
+      return steps.reduce((sum, { compiled }) => sum + (compiled.memoryBytes ?? 0), 0);
+    },
     process: (event, tracer) => laneOf(event.device).process(event, tracer),
     get devices() {
       return lanes.keys();

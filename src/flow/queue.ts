@@ -34,6 +34,8 @@ export interface EventQueue<E extends Entry> {
   clear(): E[];
   readonly length: number;
   readonly bytes: number;
+  /** The event that is taken next. */
+  readonly first: FlowEvent | undefined;
 }
 
 /** A bounded queue of events; whatever it gives up goes to `drop`, never silently. */
@@ -131,6 +133,9 @@ export function createEventQueue<E extends Entry>(
     },
     get bytes() {
       return queued.bytes + waiting.bytes;
+    },
+    get first() {
+      return queued.peek()?.event;
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Priority } from '../std/priority.ts';
 import type { z } from '../std/schema.ts';
 import type { DropReason, FlowEvent } from './event.ts';
+import type { StepLadder } from './ladder.ts';
 import type { Value, ValueType } from './value.ts';
 
 /** The part of an event's way that a stage belongs to, and that its time is booked on. */
@@ -8,7 +9,8 @@ export type Phase = 'decode' | 'preprocess' | 'infer' | 'postprocess' | 'publish
 
 /** What one step says of one value. A step may also throw a LedgeError: the event fails with it. */
 export type Outcome =
-  | { readonly kind: 'emit'; readonly value: Value }
+  /** `model`: which of its models gave the value, where the step has several. */
+  | { readonly kind: 'emit'; readonly value: Value; readonly model?: ModelIdentity | undefined }
   | { readonly kind: 'emit-many'; readonly values: readonly Value[] } // each goes on alone
   | { readonly kind: 'hold' } // the step keeps what it needs; nothing goes on
   | { readonly kind: 'drop'; readonly reason: DropReason };
@@ -16,8 +18,8 @@ export type Outcome =
 export const HOLD: Outcome = { kind: 'hold' };
 
 /** One value goes on. */
-export function emit(value: Value): Outcome {
-  return { kind: 'emit', value };
+export function emit(value: Value, model?: ModelIdentity): Outcome {
+  return { kind: 'emit', value, model };
 }
 
 /** What a step may look at beside its input. */
@@ -52,8 +54,10 @@ export interface CompiledStep {
    */
   readonly scope: 'shared' | 'device';
   open(): Step;
-  /** The model whose name the results carry. */
+  /** The model whose name the results carry; with a ladder, the rung at work. */
   readonly model?: ModelIdentity;
+  /** Its variants, where it can do with less. */
+  readonly ladder?: StepLadder | undefined;
   /** Bytes this step needs for as long as the flow lives: weights, activations, tables. */
   readonly memoryBytes?: number;
   /** What it counts beside calls and time, over all devices; told on bridge/health. */
@@ -66,6 +70,8 @@ export interface ModelIdentity {
   readonly name: string;
   readonly version: string;
   readonly precision: string;
+  /** Which rung of its ladder; undefined where the model has none. */
+  readonly rung?: string;
 }
 
 /** What a stage knows of the flow when it is compiled. */

@@ -1,4 +1,5 @@
 import type { Tensor, TensorSpec } from '../tensor/tensor.ts';
+import type { ModelIdentity } from './stage.ts';
 
 /** What travels between the steps of a flow. One event carries one value at a time. */
 export type Value = Bytes | Text | Fields | ImageFile | Tensor | NamedTensors | Result;
@@ -40,6 +41,8 @@ export interface Result {
   readonly result: Readonly<Record<string, unknown>>;
   /** Set by `route`: the last part of the topic, in place of the device. */
   readonly topic?: string;
+  /** Set by the flow where its model has a ladder: the rung that it came from. */
+  readonly model?: ModelIdentity;
 }
 
 /** What is known of a value when the flow is compiled. */

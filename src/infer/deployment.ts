@@ -1,4 +1,4 @@
-import type { LoadedModel } from '../models/store.ts';
+import type { LoadedRung } from '../models/store.ts';
 import { LedgeError } from '../std/error.ts';
 import { elementBytes, elementCount, FREE } from '../tensor/tensor.ts';
 import type { WarmUp } from './protocol.ts';
@@ -24,7 +24,7 @@ export interface LoadPlan {
 export interface Deployment extends RequestModel {
   /** How workers know it. */
   readonly id: number;
-  readonly model: LoadedModel;
+  readonly model: LoadedRung;
   readonly queue: RequestQueue;
   readonly threads: Set<Thread>;
   readonly openedAtMs: number;
@@ -43,7 +43,7 @@ export interface Deployment extends RequestModel {
 }
 
 /** A deployment without threads. */
-export function createDeployment(id: number, model: LoadedModel, plan: LoadPlan): Deployment {
+export function createDeployment(id: number, model: LoadedRung, plan: LoadPlan): Deployment {
   return {
     id,
     model,
@@ -66,12 +66,12 @@ export function createDeployment(id: number, model: LoadedModel, plan: LoadPlan)
 }
 
 /** Whether every input and output has a free first axis; a warm-up must still show that it is rows. */
-export function hasFreeRows({ summary }: LoadedModel): boolean {
+export function hasFreeRows({ summary }: LoadedRung): boolean {
   return [...summary.inputs, ...summary.outputs].every(({ shape }) => shape[0] === FREE);
 }
 
 /** Bytes of the tensors of one row; free dimensions count as one. */
-export function rowBytes({ summary }: LoadedModel): number {
+export function rowBytes({ summary }: LoadedRung): number {
   let bytes = 0;
   for (const { type, shape } of [...summary.inputs, ...summary.outputs]) {
     bytes += elementBytes(type) * elementCount(shape.map((size) => (size === FREE ? 1 : size)));

@@ -1,42 +1,50 @@
 import type { LoadedModel } from '../models/store.ts';
-import { LedgeError } from '../std/error.ts';
-import type { Deployment } from './deployment.ts';
+import { LedgeError, toLedgeError } from '../std/error.ts';
 import type { OpenOptions, Predictor } from './predictor.ts';
 import type { Outputs } from './request.ts';
 import { createRequest } from './request.ts';
+import type { UsedRungs } from './rungs.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface PredictorOptions {
   readonly model: LoadedModel;
-  readonly deployment: Deployment;
+  /** Of a model without a ladder there is one. */
+  readonly rungs: UsedRungs;
   readonly scheduler: Scheduler;
   readonly options: OpenOptions;
-  /** This use of the deployment has ended. */
-  closed(): Promise<void>;
 }
 
 /** One use of a deployed model, under the name that it was opened with. */
-export function openPredictor(use: PredictorOptions): Predictor {
-  const { model, deployment, scheduler, options } = use;
+export function openPredictor({ model, rungs, scheduler, options }: PredictorOptions): Predictor {
+  const hasLadder = model.rungs.length > 1;
   let closing: Promise<void> | undefined;
   return {
-    model: model.identity,
+    get model() {
+      return rungs.models[rungs.at]!;
+    },
+    rungs: hasLadder ? rungs : undefined,
     labels: model.labels,
     inputs: model.summary.inputs,
     outputs: model.summary.outputs,
     get memoryBytes() {
-      return deployment.memoryBytes;
+      return rungs.deployment.memoryBytes;
     },
     run(inputs, { priority, deadlineAtMs = Number.POSITIVE_INFINITY, onRan, keeps }) {
       return new Promise<Outputs>((resolve, reject) => {
+        const { deployment } = rungs;
         if (closing !== undefined) throw closedError(model);
         if (deployment.failure !== undefined) throw deployment.failure;
-        const asked = { priority, deadlineAtMs, onRan, keeps, options, resolve, reject };
-        scheduler.submit(deployment, createRequest(deployment, inputs, asked));
+        const told = hasLadder ? rungs.counted({ resolve, reject }) : { resolve, reject };
+        try {
+          const asked = { priority, deadlineAtMs, onRan, keeps, options, ...told };
+          scheduler.submit(deployment, createRequest(deployment, inputs, asked));
+        } catch (error) {
+          told.reject(toLedgeError(error));
+        }
       });
     },
     close() {
-      closing ??= use.closed();
+      closing ??= rungs.close();
       return closing;
     },
   };

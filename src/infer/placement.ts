@@ -95,7 +95,9 @@ function checkBudget(deployment: Deployment, needs: number, options: PlacementOp
   const inUse = options.memoryInUse();
   if (inUse + needs <= options.memoryBytesMax) return;
   const figures = { needsBytes: needs, inUseBytes: inUse, budgetBytes: options.memoryBytesMax };
-  const state = `it needs ${megabytes(needs)}, ${megabytes(inUse)} of ${megabytes(
+  const { rung } = deployment.model.identity;
+  const which = rung === undefined ? 'it' : `rung "${rung}"`;
+  const state = `${which} needs ${megabytes(needs)}, ${megabytes(inUse)} of ${megabytes(
     options.memoryBytesMax,
   )} are in use`;
   throw new LedgeError('memory-exceeded', `Cannot load model "${deployment.name}": ${state}`, {

@@ -1,13 +1,16 @@
 import { access } from 'node:fs/promises';
-import type { LoadedModel } from '../models/store.ts';
+import type { LoadedModel, LoadedRung } from '../models/store.ts';
 import { loadModel } from '../models/store.ts';
 import { LedgeError } from '../std/error.ts';
 import type { Deployment } from './deployment.ts';
 import { createDeployment, hasFreeRows, loadOn } from './deployment.ts';
 import { openPredictor } from './open-predictor.ts';
+import { pickRung } from './pick-rung.ts';
 import type { PlacementOptions } from './placement.ts';
 import { displace, place } from './placement.ts';
 import type { OpenOptions, PoolStats, Predictor, PredictorPool } from './predictor.ts';
+import type { RungsOptions, Use } from './rungs.ts';
+import { createRungs } from './rungs.ts';
 import { BATCH_MS_MAX, Scheduler } from './scheduler.ts';
 import { modelStats, workerStats } from './stats.ts';
 import { Thread, workerFile } from './thread.ts';
@@ -26,6 +29,8 @@ export interface PoolOptions {
   readonly intraOpThreads: number;
   /** Execution providers in the order in which they are tried, at least `cpu`. */
   readonly providers: readonly string[];
+  /** Number formats, the fastest first: which rung of a ladder is run. Default: the first. */
+  readonly precision?: readonly string[];
   /** What all models together may need. */
   readonly memoryBytesMax: number;
   /** No run may take longer, whatever its model asks for. Default: no such limit. */
@@ -117,17 +122,47 @@ class WorkerPool implements Pool {
     const model = await loadModel(path);
     const timeoutMax = this.#options.timeoutMs ?? Number.POSITIVE_INFINITY;
     const options = { ...asked, timeoutMs: Math.min(asked.timeoutMs, timeoutMax) };
-    const share = this.#shares.get(model.sha256) ?? {
-      deployment: this.#deploy(model, asked),
-      users: 0,
-    };
-    this.#shares.set(model.sha256, share);
+    const take = (rung: LoadedRung) => this.#take(rung, asked);
+    const rungs = createRungs({ model, take, ...(await this.#openFirst(model, asked)) });
+    return openPredictor({ model, rungs, scheduler: this.#scheduler, options });
+  }
+
+  /** The rung that was asked for; else the board's, or the first below it that fits. */
+  async #openFirst(
+    model: LoadedModel,
+    asked: OpenOptions,
+  ): Promise<Pick<RungsOptions, 'first' | 'at' | 'why'>> {
+    const { precision = [] } = this.#options;
+    const wanted = pickRung(model, { precision, rung: asked.rung });
+    const refusals: LedgeError[] = [];
+    for (const [at, rung] of model.rungs.entries()) {
+      if (at < wanted) continue;
+      try {
+        const first = await this.#take(rung, asked);
+        const cause = asked.rung === undefined ? 'board' : 'flow';
+        const detail = refusals.map(({ message }) => message).join('; ');
+        return { first, at, why: { cause: refusals.length > 0 ? 'memory' : cause, detail } };
+      } catch (error) {
+        if (!(error instanceof LedgeError) || error.code !== 'memory-exceeded') throw error;
+        refusals.push(error);
+        if (asked.rung !== undefined) break;
+      }
+    }
+    const [refusal, ...others] = refusals;
+    if (others.length === 0) throw refusal;
+    const told = refusals.map(({ message }) => message).join('; ');
+    throw new LedgeError('memory-exceeded', told, { context: others.at(-1)!.context });
+  }
+
+  /** One more use of a rung, loaded where it is not yet. */
+  async #take(rung: LoadedRung, asked: OpenOptions): Promise<Use> {
+    const { sha256 } = rung;
+    const share = this.#shares.get(sha256) ?? { deployment: this.#deploy(rung, asked), users: 0 };
+    this.#shares.set(sha256, share);
     share.users += 1;
-    const release = () => this.#release(model.sha256, share);
+    const release = () => this.#release(sha256, share);
     try {
-      const deployment = await share.deployment;
-      const scheduler = this.#scheduler;
-      return openPredictor({ model, deployment, scheduler, options, closed: release });
+      return { deployment: await share.deployment, release };
     } catch (error) {
       await release();
       throw error;
@@ -139,7 +174,7 @@ class WorkerPool implements Pool {
     return this.#closing;
   }
 
-  #deploy(model: LoadedModel, { batch }: OpenOptions): Promise<Deployment> {
+  #deploy(model: LoadedRung, { batch }: OpenOptions): Promise<Deployment> {
     const deployment = createDeployment(this.#nextId(), model, {
       providers: this.#options.providers,
       intraOpThreads: 1,

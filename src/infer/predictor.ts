@@ -16,9 +16,40 @@ export interface PredictOptions {
   readonly keeps?: (input: string) => boolean;
 }
 
+/** Why a rung was taken up: one word, and the figures behind it. */
+export interface RungWhy {
+  readonly cause: string;
+  readonly detail: string;
+}
+
+/** The rungs of a model with a ladder, the most accurate first, and which of them is at work. */
+export interface PredictorRungs {
+  readonly models: readonly ModelIdentity[];
+  /** Place of the one that requests go to. */
+  readonly at: number;
+  /** Place of the one that it was opened with: the board's, unless the flow or memory had it other. */
+  readonly best: number;
+  readonly why: RungWhy;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** How often another one was taken up. */
+  readonly steps: number;
+  /** Why the last move was not made; undefined once one was. */
+  readonly refused: string | undefined;
+  /**
+   * Loads a rung beside the one at work, sends it every request from then on, and unloads the old one
+   * once the requests that it has are settled. Fails with LedgeError: memory-exceeded, model-invalid,
+   * closed; the old one then stays.
+   */
+  move(to: number, why: RungWhy): Promise<void>;
+}
+
 /** One model, loaded where it belongs. Many flows may share one. */
 export interface Predictor {
+  /** With a ladder, the rung that a request of this moment goes to. */
   readonly model: ModelIdentity;
+  /** Undefined where the model has no ladder. */
+  readonly rungs?: PredictorRungs | undefined;
   readonly labels: readonly string[] | undefined;
   readonly inputs: readonly NamedTensorSpec[];
   readonly outputs: readonly NamedTensorSpec[];
@@ -41,6 +72,8 @@ export interface OpenOptions {
   readonly batch: { readonly sizeMax: number; readonly waitMsMax: number };
   /** One run may take this long before its worker is replaced. */
   readonly timeoutMs: number;
+  /** The rung that is asked for by name. Default: the board's. */
+  readonly rung?: string | undefined;
 }
 
 /** One model of a pool, for status pages and benchmarks. */
@@ -88,7 +121,8 @@ export interface PoolStats {
 /** Where models live. */
 export interface PredictorPool extends AsyncDisposable {
   /**
-   * Opens the model at `path` (a model.yaml, a bare .onnx): verified, admitted, placed, warmed up.
+   * Opens the model at `path` (a model.yaml, a bare .onnx): verified, admitted, placed, warmed up. Of a
+   * ladder, a cheaper rung is taken where one does not fit into memory, unless it was asked for.
    * Fails with LedgeError: not-found, model-invalid, model-refused, memory-exceeded.
    */
   open(path: string, options: OpenOptions): Promise<Predictor>;

@@ -8,8 +8,8 @@ import { LedgeError, toLedgeError } from '../std/error.ts';
 import { YAML_BYTES_MAX } from '../std/yaml.ts';
 import type { NamedTensorSpec } from '../tensor/tensor.ts';
 import { FREE, formatShape, shapeFits } from '../tensor/tensor.ts';
-import type { Manifest, ModelIdentity } from './manifest.ts';
-import { parseManifest } from './manifest.ts';
+import type { Manifest, ManifestRung, ModelIdentity } from './manifest.ts';
+import { parseManifest, rungsOf } from './manifest.ts';
 
 /** The manifest's name in a model's folder. */
 export const MANIFEST_FILE = 'model.yaml';
@@ -20,49 +20,76 @@ const MODELS_MAX = 1_000;
 /** Problems told in an error's message; its context carries all of them. */
 const PROBLEMS_TOLD_MAX = 5;
 
-/** A model that was found whole, as its manifest says, and safe to give to the runtime. */
-export interface LoadedModel {
+/** One file of a model that was found whole, and safe to give to the runtime. */
+export interface LoadedRung {
   readonly identity: ModelIdentity;
-  readonly labels: readonly string[] | undefined;
   /** The .onnx file, absolute. */
   readonly file: string;
   /** Of the file's bytes, hexadecimal. */
   readonly sha256: string;
   readonly summary: OnnxSummary;
+}
+
+/** A model as its manifest says: its first rung, and all of them. */
+export interface LoadedModel extends LoadedRung {
+  readonly labels: readonly string[] | undefined;
+  /** The most accurate first, each with the same inputs and outputs; one where there is no ladder. */
+  readonly rungs: readonly [LoadedRung, ...LoadedRung[]];
   /** Undefined for a bare .onnx. */
   readonly manifest: Manifest | undefined;
 }
 
 /**
- * Loads a model's folder, its model.yaml or a bare .onnx: hashed, inspected, compared with the
- * manifest; the runtime does not see it yet.
+ * Loads a model's folder, its model.yaml or a bare .onnx: every file hashed, inspected, compared with
+ * the manifest; the runtime does not see it yet.
  * Throws LedgeError: not-found, model-invalid, model-refused.
  */
 export async function loadModel(path: string): Promise<LoadedModel> {
   const found = await locate(resolve(path));
   const manifest =
     found.manifestFile === undefined ? undefined : await readManifest(found.manifestFile);
-  const file = manifest === undefined ? found.file : join(dirname(found.file), manifest.file);
-  const named = manifest?.name ?? bareName(file);
-  const sha256 = await hashFile(file, named);
-  if (manifest !== undefined && manifest.sha256 !== sha256) {
-    throw invalid(
-      named,
-      `${file} has sha256 ${sha256}, ${MANIFEST_FILE} says ${manifest.sha256}`,
-      file,
-    );
+  if (manifest === undefined) return loadBare(found.file);
+  const { name, version, labels } = manifest;
+  const [stated, ...cheaper] = rungsOf(manifest);
+  const rung = cheaper.length === 0 ? {} : { rung: stated.name };
+  const identity = { name, version, precision: stated.precision, ...rung };
+  const at = { folder: dirname(found.file), field: '' };
+  const first = await loadRung(stated, { ...at, identity });
+  compareTensors(name, 'input', manifest.inputs, first.summary.inputs);
+  compareTensors(name, 'output', manifest.outputs, first.summary.outputs);
+  const rungs: [LoadedRung, ...LoadedRung[]] = [first];
+  for (const [index, { name: own, precision, ...files }] of cheaper.entries()) {
+    const field = `ladder.${index}.`;
+    const next = { ...at, field, identity: { name, version, precision, rung: own } };
+    rungs.push(sameEnds(await loadRung(files, next), first, field));
   }
-  const summary = await admit(file, named);
-  if (manifest !== undefined) {
-    compareTensors(named, 'input', manifest.inputs, summary.inputs);
-    compareTensors(named, 'output', manifest.outputs, summary.outputs);
+  return { ...first, labels, rungs, manifest };
+}
+
+async function loadBare(file: string): Promise<LoadedModel> {
+  const name = bareName(file);
+  const sha256 = await hashFile(file, name);
+  const summary = await admit(file, name);
+  const identity = { name, version: sha256.slice(0, 8), precision: summary.precision };
+  const rung = { identity, file, sha256, summary };
+  return { ...rung, labels: undefined, rungs: [rung], manifest: undefined };
+}
+
+/** Loads one file that a manifest names; `field` is what stands before its fields there. */
+async function loadRung(
+  stated: Pick<ManifestRung, 'file' | 'sha256'>,
+  at: { readonly folder: string; readonly field: string; readonly identity: ModelIdentity },
+): Promise<LoadedRung> {
+  const { identity, field } = at;
+  const file = join(at.folder, stated.file);
+  const sha256 = await hashFile(file, identity.name);
+  if (stated.sha256 !== sha256) {
+    const says = `${field === '' ? '' : `${field}sha256 of `}${MANIFEST_FILE} says`;
+    const state = `${file} has sha256 ${sha256}, ${says} ${stated.sha256}`;
+    throw invalid(identity.name, state, file);
   }
-  const identity: ModelIdentity = {
-    name: named,
-    version: manifest?.version ?? sha256.slice(0, 8),
-    precision: manifest?.precision ?? summary.precision,
-  };
-  return { identity, labels: manifest?.labels, file, sha256, summary, manifest };
+  const summary = await admit(file, identity.name, field === '' ? '' : `${stated.file}: `);
+  return { identity, file, sha256, summary };
 }
 
 /** One entry of a list of models: a manifest, or why it cannot be read. */
@@ -137,15 +164,17 @@ async function hashFile(file: string, model: string): Promise<string> {
 }
 
 /** Inspects the file with the bounded reader: only what has no problem goes on to the runtime. */
-async function admit(file: string, model: string): Promise<OnnxSummary> {
+async function admit(file: string, model: string, which = ''): Promise<OnnxSummary> {
   const { summary, problems } = await inspectModel(file);
   const told = problems
     .slice(0, PROBLEMS_TOLD_MAX)
     .map((problem) => `${problem.where}: ${problem.message}`)
     .join('; ');
-  if (summary === undefined) throw invalid(model, told || `${file} is not an ONNX model`, file);
+  if (summary === undefined) {
+    throw invalid(model, told === '' ? `${file} is not an ONNX model` : which + told, file);
+  }
   if (problems.length > 0) {
-    throw new LedgeError('model-refused', `Cannot load model "${model}": ${told}`, {
+    throw new LedgeError('model-refused', `Cannot load model "${model}": ${which}${told}`, {
       context: { model, file, problems },
     });
   }
@@ -179,6 +208,20 @@ function compareTensors(
   if (unnamed !== undefined) {
     throw invalid(model, `${role} "${unnamed.name}" of the file is missing in the manifest`);
   }
+}
+
+/** Whatever rung runs, the flow gives and gets the same, down to which dimensions are free. */
+function sameEnds(rung: LoadedRung, first: LoadedRung, field: string): LoadedRung {
+  for (const ends of ['inputs', 'outputs'] as const) {
+    const told = (specs: readonly NamedTensorSpec[]) =>
+      specs.map(({ name, type, shape }) => `"${name}" ${type}${formatShape(shape)}`).sort();
+    const own = told(rung.summary[ends]).join(', ');
+    const wanted = told(first.summary[ends]).join(', ');
+    if (own === wanted) continue;
+    const state = `${field}file of ${MANIFEST_FILE}: ${rung.file} has the ${ends} ${own}`;
+    throw invalid(rung.identity.name, `${state}, the first rung has ${wanted}`, rung.file);
+  }
+  return rung;
 }
 
 /** `model.onnx` says nothing: its folder's name does. */

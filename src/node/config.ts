@@ -4,6 +4,7 @@ import { brokerField, httpField } from './config-broker.ts';
 import { hermesField } from './config-hermes.ts';
 import { homeAssistantField } from './config-homeassistant.ts';
 import { journalField } from './config-journal.ts';
+import { ladderField } from './config-ladder.ts';
 import { microphonesField } from './config-microphones.ts';
 import { uplinkField } from './config-uplink.ts';
 import { voiceField } from './config-voice.ts';
@@ -60,6 +61,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Where and how models run.'),
+  ladder: ladderField,
   journal: journalField,
   uplink: uplinkField,
   microphones: microphonesField,

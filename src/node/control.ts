@@ -24,8 +24,8 @@ const flowAndDevice = z.object({ transaction, name: z.string(), device: z.string
 export interface Control {
   /** Publishes one line on bridge/logging. */
   log(line: LogLine): void;
-  /** Publishes an event on bridge/event, and the flow list soon after. */
-  changed(kind: string, name: string): void;
+  /** Publishes an event on bridge/event, with more fields, and the flow list soon after. */
+  changed(kind: string, name: string, more?: Readonly<Record<string, unknown>>): void;
   /** Answers one more request; gives how to answer it no more. */
   offer(request: string, handler: RequestHandler): () => void;
   /** Publishes bridge/devices soon. */
@@ -111,8 +111,8 @@ export async function openControl(options: ControlOptions): Promise<Control> {
 
   return {
     log: (line) => void publish('logging', line, false),
-    changed(kind, name) {
-      void publish('event', { type: kind, name, ts: clock.now() }, false);
+    changed(kind, name, more = {}) {
+      void publish('event', { type: kind, name, ts: clock.now(), ...more }, false);
       cancelFlows ??= clock.after(GATHER_MS, () => {
         cancelFlows = undefined;
         void publishFlows();

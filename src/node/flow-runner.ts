@@ -36,6 +36,8 @@ export interface FlowRunner {
   readonly plan: Plan;
   readonly counts: Readonly<WireCounts>;
   readonly queued: { readonly events: number; readonly bytes: number };
+  /** How long the event that is next has waited; 0 where none does. */
+  readonly waitingMs: number;
   /** Begins with what the journal kept, before anything new. Idempotent. */
   begin(): void;
   /**
@@ -202,6 +204,10 @@ export async function startFlow(first: LoadedFlow, context: RunnerContext): Prom
     get queued() {
       const { events, bytes } = intake.behind;
       return { events: queue.length + events, bytes: queue.bytes + bytes };
+    },
+    get waitingMs() {
+      const { first } = queue;
+      return first === undefined ? 0 : performance.now() - first.receivedAtMs;
     },
     swap,
     close,

@@ -6,9 +6,10 @@ import { LedgeError, toLedgeError } from '../std/error.ts';
 import { nearest } from '../std/nearest.ts';
 import { formatProblem, type Problem } from '../std/yaml.ts';
 import { openStateFiles, type StateFiles } from '../store/state-files.ts';
-import { findClash, resultPattern } from './flow-clash.ts';
+import { findClash } from './flow-clash.ts';
 import { closeLoaded, type LoadContext, type LoadedFlow, loadFlow } from './flow-load.ts';
 import { type FlowRunner, type RunnerContext, startFlow } from './flow-runner.ts';
+import { type FlowState, type FlowStatus, flowStatus } from './flow-status.ts';
 import type { Log } from './log.ts';
 import { createCounts, type WireCounts } from './wire.ts';
 
@@ -20,22 +21,6 @@ const RELOAD_AFTER_MS = 200;
 const SAVE_EVERY_MS = 5000;
 /** Beside the states of flows, whose names never begin with a dot: what was switched off by request. */
 const DISABLED_FOLDER = '.disabled';
-
-export type FlowState = 'running' | 'disabled' | 'failed';
-
-/** A flow as lists show it. */
-export interface FlowStatus {
-  readonly name: string;
-  readonly state: FlowState;
-  readonly description: string;
-  readonly in: string | undefined;
-  readonly out: string | undefined;
-  readonly model:
-    | { readonly name: string; readonly version: string; readonly precision: string }
-    | undefined;
-  /** Why it is not running, or why the last reload was refused. */
-  readonly problems: readonly string[];
-}
 
 interface FlowSlot {
   readonly name: string;
@@ -333,7 +318,7 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
   );
 
   return {
-    list: () => [...slots.values()].map((slot) => statusOf(slot, runnerContext.base)),
+    list: () => [...slots.values()].map((slot) => flowStatus(slot, runnerContext.base)),
     runners: () => [...slots.values()].flatMap(({ runner }) => runner ?? []),
     loaded: (name) => slots.get(name)?.loaded,
     counts: () => counts,
@@ -354,19 +339,6 @@ export async function openFlows(options: FlowsOptions): Promise<Flows> {
       });
       return closing;
     },
-  };
-}
-
-function statusOf(slot: FlowSlot, base: string): FlowStatus {
-  const { name, state, loaded, runner, problems } = slot;
-  return {
-    name,
-    state,
-    description: loaded?.file.description ?? '',
-    in: loaded?.intake.pattern.pattern,
-    out: loaded === undefined ? undefined : resultPattern(loaded, base),
-    model: runner?.plan.model,
-    problems: problems.map(formatProblem),
   };
 }
 

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { loadTrust } from '../bundle/keys.ts';
 import { recoverInstalls } from '../bundle/recover.ts';
 import { type Board, detectBoard, loadBoard } from '../devices/board.ts';
+import { readTemperature } from '../devices/thermometer.ts';
 import { openPool, type Pool } from '../infer/pool.ts';
 import { createPredict } from '../stages/infer/predict.ts';
 import { createStages } from '../stages/stages.ts';
@@ -15,7 +16,9 @@ import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
-import { type FlowStatus, type Flows, type FlowsOptions, openFlows } from './flows.ts';
+import type { FlowStatus } from './flow-status.ts';
+import { type Flows, type FlowsOptions, openFlows } from './flows.ts';
+import { openLadders } from './ladders.ts';
 import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
@@ -83,9 +86,18 @@ export async function openNode(
     await bus.start();
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
-    const shared = { bus, clock: systemClock, log, teardown };
-    await openIntegrations(config, { ...shared, base, version, flows, control: topics });
-    openMicrophones(config, { ...shared, status, control: topics });
+    const shared = { bus, clock: systemClock, log, teardown, flows, control: topics };
+    const readCelsius = () => readTemperature(config.ladder.thermalFolder);
+    const { throttleAtCelsius } = board;
+    const ladders = openLadders({
+      ...shared,
+      config: config.ladder,
+      throttleAtCelsius,
+      readCelsius,
+    });
+    teardown.add('the ladders', () => ladders.close());
+    await openIntegrations(config, { ...shared, base, version, readCelsius });
+    openMicrophones(config, { ...shared, status });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
     // The first step of a stop: an event that comes from now on would find no flow.
@@ -147,6 +159,7 @@ function openPoolFor(board: Board, config: NodeConfig): Promise<Pool> {
     workers: workers ?? board.workers,
     intraOpThreads: intraOpThreads ?? board.intraOpThreads,
     providers: board.providers,
+    precision: board.precision,
     memoryBytesMax: memoryBytesMax ?? board.memoryBudgetBytes,
     timeoutMs,
   });

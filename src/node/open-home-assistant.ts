@@ -10,11 +10,11 @@ import { voiceView } from './voice-view.ts';
 /** Opens Home Assistant's discovery where it is configured. */
 export async function openNodeHomeAssistant(
   { node, homeassistant, voice }: NodeConfig,
-  { bus, base, version, flows, clock, log, teardown }: IntegrationParts,
+  { bus, base, version, flows, clock, log, teardown, readCelsius }: IntegrationParts,
 ): Promise<void> {
   if (homeassistant === undefined) return;
   const opened = await openHomeAssistant(homeassistant, {
-    ...{ bus, node, base, version, clock },
+    ...{ bus, node, base, version, clock, readCelsius },
     flows: () => [
       ...viewsOf(flows, base),
       ...(voice === undefined ? [] : [voiceView(voice, base)]),
@@ -52,11 +52,16 @@ function createFigures(flows: Flows): () => NodeFigures {
   let before = { events: 0, totalMs: 0 };
   return () => {
     let queued = 0;
+    let steppedDown = 0;
     const now = { events: 0, totalMs: 0 };
     for (const runner of flows.runners()) {
       queued += runner.queued.events;
       now.events += runner.plan.steps[0]?.count.calls ?? 0;
-      for (const { count } of runner.plan.steps) now.totalMs += count.totalMs;
+      for (const { count, compiled } of runner.plan.steps) {
+        now.totalMs += count.totalMs;
+        const { at, best } = compiled.ladder?.rungs ?? { at: 0, best: 0 };
+        steppedDown += Math.max(0, at - best);
+      }
     }
     let dropped = 0;
     for (const counts of flows.counts().values()) {
@@ -68,6 +73,6 @@ function createFigures(flows: Flows): () => NodeFigures {
     before = now;
     const latencyMs =
       events > 0 && totalMs >= 0 ? Math.round((totalMs / events) * 1e3) / 1e3 : undefined;
-    return { queued, dropped, latencyMs };
+    return { queued, dropped, steppedDown, latencyMs };
   };
 }

@@ -20,6 +20,8 @@ export interface IntegrationParts {
   readonly control: Pick<Control, 'offer'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of the hottest zone; undefined where the machine tells of none. */
+  readCelsius(): Promise<number | undefined>;
   /** Closes them again, the last first, before the flows. */
   readonly teardown: Teardown;
 }

@@ -5,6 +5,7 @@ import type { Board } from '../devices/board.ts';
 import type { Journal } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import type { FlowRunner } from './flow-runner.ts';
+import { laddersOf } from './flow-status.ts';
 import type { Flows } from './flows.ts';
 
 /** Resolution of the event-loop histogram, milliseconds. */
@@ -140,5 +141,6 @@ function flowHealth({ counts, queued, plan }: FlowRunner): object {
     meanMs: count.calls === 0 ? 0 : Math.round((count.totalMs / count.calls) * 1e3) / 1e3,
     ...(figures !== undefined && { figures }),
   }));
-  return { ...counts, queued, devices: plan.deviceCount, memoryBytes: plan.memoryBytes, steps };
+  const { deviceCount: devices, memoryBytes } = plan;
+  return { ...counts, queued, devices, memoryBytes, ...laddersOf(plan), steps };
 }

@@ -5,6 +5,7 @@ import type { DropReason, EventOutcome, FlowEvent, Timing } from '../flow/event.
 import type { Plan } from '../flow/plan.ts';
 import type { Entry } from '../flow/queue.ts';
 import type { Sink } from '../flow/run.ts';
+import type { ModelIdentity } from '../flow/stage.ts';
 import type { Result } from '../flow/value.ts';
 import { LedgeError } from '../std/error.ts';
 import { encodeMsgpack } from '../std/msgpack.ts';
@@ -141,7 +142,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   const { bus, flow, counts, drops } = options;
   const { sink, model } = options.plan;
   const flowJson = `"flow":${JSON.stringify(flow)}`;
-  const modelJson = model === undefined ? '' : `"model":${JSON.stringify(model)},`;
+  const modelJson = createModelJson();
 
   async function accept(outcome: EventOutcome<Result>, entry: WireEntry): Promise<void> {
     const { event, results, end } = outcome;
@@ -212,7 +213,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
   /** The result as it is published. What every result of the flow repeats is written once. */
   function encodeResult(
     event: FlowEvent,
-    { result }: Result,
+    { result, model: rung = model }: Result,
     part: number | undefined,
   ): Uint8Array {
     const id = part === undefined ? event.id : `${event.id}.${part}`;
@@ -226,7 +227,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
         ts,
         ...(event.replayed && { replayed: true }),
         result,
-        ...(model && { model }),
+        ...(rung && { model: rung }),
         timing,
         source: { topic },
       };
@@ -236,7 +237,7 @@ export function createWireSink(options: WireOptions): Sink<WireEntry> {
     return Buffer.from(
       `{"id":"${id}",${flowJson},"device":${JSON.stringify(device)},"ts":${ts},` +
         (event.replayed ? '"replayed":true,' : '') +
-        `"result":${JSON.stringify(result)},${modelJson}"timing":{"queueMs":${queueMs},` +
+        `"result":${JSON.stringify(result)},${modelJson(rung)}"timing":{"queueMs":${queueMs},` +
         `"decodeMs":${decodeMs},"preprocessMs":${preprocessMs},"inferMs":${inferMs},` +
         `"postprocessMs":${postprocessMs},"totalMs":${totalMs}},` +
         `"source":{"topic":${JSON.stringify(topic)}}}`,
@@ -297,6 +298,18 @@ function fateOf(error: unknown, { comesAgain }: WireEntry): Fate {
 /** Whether publishing the same once more would fail as well. */
 function isFinal(error: LedgeError): boolean {
   return !error.retriable && error.code !== 'closed';
+}
+
+/** Writes the field `model` of results, each model's once: there are as many as a ladder has rungs. */
+function createModelJson(): (model: ModelIdentity | undefined) => string {
+  const written = new Map<ModelIdentity | undefined, string>([[undefined, '']]);
+  return (model) => {
+    const known = written.get(model);
+    if (known !== undefined) return known;
+    const text = `"model":${JSON.stringify(model)},`;
+    written.set(model, text);
+    return text;
+  };
 }
 
 function timingOf({ timing, receivedAtMs }: FlowEvent): Timing & { totalMs: number } {

@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
-import { bundleEntries, tarOf } from '../bundle/bundles.ts';
+import { bundleEntries, tarOf, writeFolder } from '../bundle/bundles.ts';
+import { ladderFiles, quickModel, slowModel } from '../fixtures/ladder.ts';
 import { fourNumbers, tinyFlow, writeFlow } from '../harness/flows.ts';
 import { temporaryFolder } from '../harness/node.ts';
 
@@ -85,6 +86,27 @@ test('a bundle goes from a folder to a node', async () => {
   expect(await label()).toBe('');
   const folder = join(flows, 'demo');
   expect(await bundle('verify', folder, '--trust', publicFile)).toMatchObject({ code: 0 });
+});
+
+test('a bundle brings every rung of a ladder, and one that lacks a rung is refused', async () => {
+  const files: Record<string, string | Uint8Array> = {
+    'flow.yaml': tinyFlow().replace('model.onnx', 'model.yaml'),
+    ...ladderFiles([
+      { name: 'best', precision: 'fp32', model: slowModel(1) },
+      { name: 'quick', precision: 'int8', model: quickModel() },
+    ]),
+  };
+  const workshop = join(root, 'workshop', 'demo');
+  await writeFolder(workshop, files);
+  const out = join(root, 'demo.ledge');
+  expect(await bundle('pack', workshop, '--out', out)).toMatchObject({ answer: { files: 4 } });
+  expect(await bundle('install', out, '--config', config)).toMatchObject({ code: 0 });
+  expect(await readdir(join(flows, 'demo'))).toEqual(expect.arrayContaining(Object.keys(files)));
+  const { 'model.quick.onnx': _, ...rest } = files;
+  await writeFile(out, tarOf(bundleEntries({ files: rest })));
+  const { code, answer } = await bundle('install', out, '--config', config);
+  expect(code).toBe(1);
+  expect(answer.error.message).toMatch(/model\.quick\.onnx cannot be read/);
 });
 
 test('a new pair of keys keeps its private half to its owner, and never overwrites one', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Terminal } from '../../src/cli/command.ts';
 import { model } from '../../src/cli/commands/model.ts';
+import { ladderFiles, quickModel, slowModel } from '../fixtures/ladder.ts';
 import { castModel, matmulModel, modelBytes } from '../fixtures/onnx-models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ledge-model-'));
@@ -73,6 +74,40 @@ describe('ledge model inspect', () => {
     await expect(run(['inspect', join(folder, 'no.onnx')])).rejects.toMatchObject({
       code: 'not-found',
     });
+  });
+});
+
+describe('ledge model of a ladder', () => {
+  const place = join(folder, 'ladders', 'stairs');
+  const path = join(place, 'model.yaml');
+  mkdirSync(place, { recursive: true });
+  const rungs = [
+    { name: 'best', precision: 'fp32', model: slowModel(1) },
+    { name: 'quick', precision: 'int8', model: quickModel() },
+  ];
+  for (const [name, content] of Object.entries(ladderFiles(rungs))) {
+    writeFileSync(join(place, name), content);
+  }
+
+  test('list names its rungs', async () => {
+    const { out } = await run(['list', join(folder, 'ladders')]);
+    expect(JSON.parse(out).models).toMatchObject([{ name: 'stairs', rungs: ['best', 'quick'] }]);
+    expect((await run(['list', join(folder, 'ladders')], false)).out).toMatch(/best,quick/);
+  });
+
+  test('inspect tells of every rung', async () => {
+    const { code, out } = await run(['inspect', path]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      ...{ path, name: 'stairs', version: '1' },
+      rungs: [
+        { rung: 'best', file: join(place, 'model.best.onnx'), precision: 'fp32' },
+        { rung: 'quick', precision: 'int8', parameters: 8, operators: { MatMul: 1 } },
+      ],
+    });
+    const { out: text } = await run(['inspect', path], false);
+    expect(text).toMatch(/^stairs 1\nrung best: .*model\.best\.onnx\n/);
+    expect(text).toMatch(/rung quick: .*model\.quick\.onnx\n {2}input/);
   });
 });
 

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
-import { listModels } from '../../models/store.ts';
+import { rungsOf } from '../../models/manifest.ts';
+import { type LoadedModel, type LoadedRung, listModels, loadModel } from '../../models/store.ts';
 import { flowsFolder } from '../../node/node.ts';
 import { type Inspection, inspectModel, type OnnxSummary } from '../../onnx/inspect.ts';
 import { FREE, type NamedTensorSpec } from '../../tensor/tensor.ts';
@@ -9,19 +10,21 @@ import { formatTable } from '../table.ts';
 /** `ledge model`: which models there are, and what one is and whether it would be run. */
 export const model: Command = {
   summary: 'List models, or say what one is and whether it would be run',
-  usage: 'model list [folder] [--json] | model inspect <file> [--json]',
+  usage: 'model list [folder] [--json] | model inspect <model.onnx|model.yaml> [--json]',
   options: { json: { type: 'boolean' } },
   optionHelp: { json: 'the answer as JSON' },
   examples: [
     'ledge model list',
     'ledge model inspect flows/keyword-spotting/model.onnx',
+    'ledge model inspect flows/keyword-spotting/model.yaml',
     'ledge model inspect model.onnx --json',
   ],
   async run(args, terminal) {
     const [action, target, ...rest] = args.positionals;
     if (action === 'list' && rest.length === 0) return list(target, args, terminal);
     if (action === 'inspect' && target !== undefined && rest.length === 0) {
-      return inspect(target, args, terminal);
+      const manifest = /\.ya?ml$/.test(target);
+      return manifest ? inspectAll(target, args, terminal) : inspect(target, args, terminal);
     }
     terminal.stderr.write(`Usage: ledge ${model.usage}\n`);
     return 2;
@@ -40,6 +43,7 @@ async function list(folder: string | undefined, args: Arguments, terminal: Termi
           precision: one.manifest.precision,
           labels: one.manifest.labels?.length ?? 0,
           licence: one.manifest.licence ?? '',
+          ...(one.manifest.ladder && { rungs: rungsOf(one.manifest).map(({ name }) => name) }),
         }
       : { path: one.path, problem: one.error.message },
   );
@@ -53,6 +57,38 @@ async function list(folder: string | undefined, args: Arguments, terminal: Termi
     terminal.stdout.write(formatTable(rows));
   }
   return found.some(({ kind }) => kind === 'invalid') ? 1 : 0;
+}
+
+/** A model with its manifest: every rung of its ladder, checked as a flow's start would. */
+async function inspectAll(path: string, args: Arguments, terminal: Terminal) {
+  const loaded = await loadModel(path);
+  const { identity, labels, rungs } = loaded;
+  if (args.values.json === true) {
+    const { name, version } = identity;
+    const told = rungs.map(({ file, sha256, summary, identity: { rung, precision } }, index) => {
+      const accuracy = accuracyOf(loaded, index);
+      return { rung, file, sha256, ...figuresOf(summary), precision, accuracy };
+    });
+    terminal.stdout.write(`${JSON.stringify({ path, name, version, labels, rungs: told })}\n`);
+  } else {
+    const parts = rungs.map((rung, index) => rungReport(rung, accuracyOf(loaded, index)));
+    terminal.stdout.write(`${identity.name} ${identity.version}\n${parts.join('')}`);
+  }
+  return 0;
+}
+
+type Accuracy = NonNullable<LoadedModel['manifest']>['accuracy'];
+
+function accuracyOf({ manifest }: LoadedModel, index: number): Accuracy {
+  return manifest === undefined ? undefined : rungsOf(manifest)[index]?.accuracy;
+}
+
+function rungReport({ file, summary, identity }: LoadedRung, accuracy: Accuracy = []): string {
+  const named = identity.rung === undefined ? '' : `rung ${identity.rung}: `;
+  const measured = accuracy.map(
+    ({ metric, value, data, count }) => `  ${metric.padEnd(12)}${value} (${data}, ${count})\n`,
+  );
+  return `${named}${reportOf(file, { summary, problems: [] })}${measured.join('')}`;
 }
 
 async function inspect(file: string, args: Arguments, terminal: Terminal) {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../../node/config.ts';
-import type { FlowStatus } from '../../node/flows.ts';
+import type { FlowStatus } from '../../node/flow-status.ts';
 import type { LogLine } from '../../node/log.ts';
 import { type LedgeNode, openNode } from '../../node/node.ts';
 import { chooseAudioDriver } from '../audio-driver.ts';

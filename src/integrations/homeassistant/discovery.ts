@@ -151,6 +151,7 @@ function figures(context: DiscoveryContext, objectId: string): Record<string, Co
     { key: 'latency', field: 'latencyMs', name: 'Latency', unit: 'ms', device_class: 'duration' },
     { key: 'queue', field: 'queued', name: 'Queue', unit: 'events' },
     { key: 'dropped', field: 'dropped', name: 'Dropped', unit: 'events' },
+    { key: 'stepped_down', field: 'steppedDown', name: 'Rungs stepped down', unit: 'rungs' },
     {
       key: 'temperature',
       field: 'temperatureC',

@@ -74,6 +74,8 @@ export interface NodeFigures {
   readonly queued: number;
   /** Since the node started. */
   readonly dropped: number;
+  /** Rungs that models run below the one they started with, over all flows. */
+  readonly steppedDown: number;
   /** Mean time of an event in the steps of its flow; undefined: there was none. */
   readonly latencyMs: number | undefined;
 }

@@ -7,7 +7,6 @@ import { createKnownDevices } from './known-devices.ts';
 import { readConfig } from './read-config.ts';
 import { createRetainedTopics, type Wanted } from './retained.ts';
 import { createStates } from './states.ts';
-import { readTemperature } from './temperature.ts';
 import { wantedTopics } from './wanted-topics.ts';
 import { createResultWatch, type SeenResult } from './watch-results.ts';
 
@@ -39,6 +38,8 @@ export interface HomeAssistantParts {
   readonly clock: Clock;
   flows(): readonly FlowView[];
   figures(): NodeFigures;
+  /** Of the hottest zone; undefined where the machine tells of none. */
+  readCelsius(): Promise<number | undefined>;
   warn(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
@@ -51,7 +52,7 @@ export async function openHomeAssistant(
   const { prefix, statusTopic = `${prefix}/status` } = config;
   const context: DiscoveryContext = {
     ...{ node, base, prefix, version: parts.version, area: config.area },
-    thermometer: (await readTemperature()) === undefined ? 'absent' : 'present',
+    thermometer: (await parts.readCelsius()) === undefined ? 'absent' : 'present',
   };
   const names = new Set([node, ...config.formerNames]);
   const known = createKnownDevices(config.devicesMax, clock.now);
@@ -202,7 +203,7 @@ export async function openHomeAssistant(
   }
 
   async function diagnose(): Promise<void> {
-    const temperatureC = await readTemperature();
+    const temperatureC = await parts.readCelsius();
     if (closed) return;
     diagnostics = JSON.stringify({ ...parts.figures(), temperatureC });
     prune();

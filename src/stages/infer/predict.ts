@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { ladderLimitsSchema, type StepLadder } from '../../flow/ladder.ts';
 import {
   type CompiledStep,
   defineStage,
@@ -68,6 +69,16 @@ const schema = z.strictObject({
     .max(600_000)
     .default(30_000)
     .describe('A run that takes longer loses its worker.'),
+  rung: z
+    .string()
+    .optional()
+    .describe("The rung of the model's ladder that is run. Default: the one that suits the board."),
+  ladder: z
+    .union([z.enum(['auto', 'fixed']), ladderLimitsSchema])
+    .optional()
+    .describe(
+      'Whether the node steps down the ladder under heat, queue or missed deadlines, and up again; or the limits for that. Default: auto, with `rung` fixed.',
+    ),
 });
 
 type Config = z.infer<typeof schema>;
@@ -93,9 +104,13 @@ export function createPredict(pool: Pick<PredictorPool, 'open'>): Stage {
     summary: 'Runs an ONNX model in a worker thread, in batches across devices.',
     schema,
     async create(config, context) {
-      const { batch, timeoutMs } = config;
+      const { batch, timeoutMs, rung } = config;
       const path = resolve(context.folder, config.model);
-      const predictor = await pool.open(path, { batch, timeoutMs });
+      const predictor = await pool
+        .open(path, { batch, timeoutMs, rung })
+        .catch((error: unknown) => {
+          throw unknownRung(config, error) ?? error;
+        });
       try {
         return compile(config, context, predictor);
       } catch (error) {
@@ -104,6 +119,15 @@ export function createPredict(pool: Pick<PredictorPool, 'open'>): Stage {
       }
     },
   });
+}
+
+/** A rung that the model does not have is told of at its own field. */
+function unknownRung({ rung }: Config, error: unknown): FieldError | undefined {
+  if (rung === undefined || !(error instanceof LedgeError)) return undefined;
+  const { rungs } = error.context;
+  if (error.code !== 'not-found' || !Array.isArray(rungs)) return undefined;
+  const expected = rungs.length > 0 ? `one of ${rungs.join(', ')}` : 'a model with a ladder';
+  return new FieldError('rung', rung, expected);
 }
 
 function compile(config: Config, context: StageContext, predictor: Predictor): CompiledStep {
@@ -116,10 +140,22 @@ function compile(config: Config, context: StageContext, predictor: Predictor): C
     output: outputType(outputs, predictor.labels),
     scope: Object.keys(config.state).length > 0 ? 'device' : 'shared',
     open: () => openStep({ bindings, outputs, batchAdded, predictor, options }),
-    model: predictor.model,
-    memoryBytes: predictor.memoryBytes,
+    get model() {
+      return predictor.model;
+    },
+    get memoryBytes() {
+      return predictor.memoryBytes;
+    },
+    ladder: ladderOf(config, predictor),
     close: () => predictor.close(),
   };
+}
+
+function ladderOf({ rung, ladder }: Config, { rungs }: Predictor): StepLadder | undefined {
+  if (rungs === undefined) return undefined;
+  const limits = typeof ladder === 'object' ? ladder : {};
+  const stepping = ladder === undefined && rung !== undefined ? 'fixed' : 'auto';
+  return { rungs, limits, stepping: ladder === 'fixed' ? 'fixed' : stepping };
 }
 
 interface StepParts {
@@ -154,6 +190,7 @@ function openStep({ bindings, outputs, batchAdded, predictor, options }: StepPar
       }
       const { deadlineAtMs } = context.event;
       const startedMs = performance.now();
+      const model = predictor.rungs && predictor.model;
       const given = await predictor.run(inputs, {
         ...options,
         keeps: (name) => keeps(bindings, { name, tensor: inputs[name] as Tensor, context }),
@@ -168,10 +205,10 @@ function openStep({ bindings, outputs, batchAdded, predictor, options }: StepPar
         state.set(from.output, goesOn ? { ...next, data: next.data.slice() } : next);
       }
       const only = outputs[0] as NamedTensorSpec;
-      if (outputs.length === 1) return emit(unbatch(given[only.name] as Tensor));
+      if (outputs.length === 1) return emit(unbatch(given[only.name] as Tensor), model);
       const tensors: Record<string, Tensor> = {};
       for (const { name } of outputs) tensors[name] = unbatch(given[name] as Tensor);
-      return emit({ kind: 'tensors', tensors });
+      return emit({ kind: 'tensors', tensors }, model);
     },
   };
 }

@@ -1,5 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { findFlow, loadOrFail, openWorkbench } from '../../../src/cli/flow-folder.ts';
 import { entityField } from '../../../src/flow/entity.ts';
@@ -16,13 +15,11 @@ import {
   objectIdOf,
 } from '../../../src/integrations/homeassistant/identity.ts';
 import { readConfig } from '../../../src/integrations/homeassistant/read-config.ts';
-import { readTemperature } from '../../../src/integrations/homeassistant/temperature.ts';
 import { configSchema } from '../../../src/node/config.ts';
 import { closeLoaded } from '../../../src/node/flow-load.ts';
 import { shapeOf } from '../../../src/node/open-home-assistant.ts';
 import { packagePath } from '../../../src/std/package.ts';
 import { CONFIG_TOPIC, deviceRule } from '../../harness/home-assistant-rules.ts';
-import { temporaryFolder } from '../../harness/node.ts';
 
 const context = {
   node: 'test',
@@ -168,19 +165,4 @@ describe('an identity', () => {
   ])('is not read from what is not ours: %s', (payload) => {
     expect(readConfig(payload)).toBeUndefined();
   });
-});
-
-test('the temperature is that of the hottest zone, or none', async () => {
-  const folder = await temporaryFolder();
-  expect(await readTemperature(folder)).toBeUndefined();
-  for (const [zone, text] of [
-    ['thermal_zone0', '41250\n'],
-    ['thermal_zone1', '52000'],
-    ['cooling_device0', '99999'],
-  ] as const) {
-    await mkdir(join(folder, zone));
-    await writeFile(join(folder, zone, 'temp'), text);
-  }
-  expect(await readTemperature(folder)).toBe(52);
-  await rm(folder, { recursive: true });
 });

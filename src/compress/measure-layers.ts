@@ -55,8 +55,13 @@ export async function measureLayers(
   for (const [run, values] of reference.entries()) {
     for (const [at, value] of values.entries()) comparisons[at]!.add(value, found[run]![at]!);
   }
+  // A pruned layer gives other numbers, not the same ones less precisely.
+  const alike = layers.map((_, at) =>
+    reference.every((values, run) => values[at]!.length === found[run]![at]!.length),
+  );
   return layers
     .map(({ name, operator }, at) => ({ layer: name, operator, ...comparisons[at]!.difference() }))
+    .filter((_, at) => alike[at])
     .sort((a, b) => a.sqnrDb - b.sqnrDb);
 }
 

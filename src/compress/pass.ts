@@ -28,6 +28,8 @@ export interface PassContext {
 export interface PassResult {
   readonly model: Model;
   readonly report: PassReport;
+  /** Texts to stand beside the model, by the names of their files. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** A pass with its configuration: a model goes in, another comes out, neither is changed. */
@@ -49,6 +51,8 @@ export interface Pass<C> {
 export interface Tally {
   did(what: string, times?: number): void;
   left(where: string, reason: string): void;
+  /** Gives a text to stand beside the model. */
+  file(name: string, text: string): void;
 }
 
 /** A pass whose configuration was parsed already. */
@@ -56,6 +60,7 @@ export function compilePass<C>(pass: Pass<C>, config: C): CompiledPass {
   return async (model, context) => {
     const done: Record<string, number> = {};
     const left: LeftOut[] = [];
+    const files = new Map<string, string>();
     const tally: Tally = {
       did(what, times = 1) {
         if (times > 0) done[what] = (done[what] ?? 0) + times;
@@ -63,8 +68,9 @@ export function compilePass<C>(pass: Pass<C>, config: C): CompiledPass {
       left(where, reason) {
         left.push({ where, reason });
       },
+      file: (name, text) => void files.set(name, text),
     };
     const next = await pass.apply(model, config, { tally, context });
-    return { model: next, report: { pass: pass.name, done, left } };
+    return { model: next, report: { pass: pass.name, done, left }, files };
   };
 }

@@ -6,6 +6,7 @@ import { fp16 } from './passes/fp16.ts';
 import { fuse } from './passes/fuse.ts';
 import { int8Dynamic } from './passes/int8-dynamic.ts';
 import { int8Static } from './passes/int8-static.ts';
+import { prune } from './passes/prune.ts';
 import { share } from './passes/share.ts';
 
 /** A pass as a recipe names it: its schema, and how a configuration of it becomes work. */
@@ -30,6 +31,7 @@ export const PASSES: ReadonlyMap<string, Registered> = new Map([
   register(int8Block),
   register(int4Block),
   register(fp16),
+  register(prune),
 ]);
 
 /** One pass with its configuration: exactly one of the names. */

@@ -81,6 +81,14 @@ const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
     description: 'Weights in float16, made float32 again at load.',
     passes: [...CLEAN, { fp16: {} }, { share: {} }],
   },
+  prune: {
+    description:
+      'Channels, heads and FFN columns for 40 % of the parameters gone: fine-tune after it.',
+    // First: prune.json names the weights as the file did, and folding renames them.
+    passes: [{ prune: {} }, ...CLEAN, { share: {} }],
+    // Without fine-tuning a pruned model is another function.
+    accept: { sqnrDbMin: -40 },
+  },
 };
 
 /** The recipes that have names, each with one sentence. */

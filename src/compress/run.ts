@@ -55,7 +55,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
   const scratch = await mkdtemp(join(tmpdir(), 'ledge-compress-'));
   try {
     await using folder = await openOutputFolder(options.out);
-    const { model, passes } = await applyPasses(source, { ...options, samples, scratch });
+    const { model, passes, texts } = await applyPasses(source, { ...options, samples, scratch });
     const files = await writeModel(folder, source, { model, recipe });
     options.onStep?.('verify');
     const path = join(folder.path, MODEL_FILE);
@@ -82,7 +82,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
       samples: { kind, count: samples.length },
       worstLayers: layers.filter(({ maxError }) => maxError > 0).slice(0, LAYERS_TOLD),
     };
-    await writeTexts(folder, report, options);
+    await writeTexts(folder, report, { ...options, texts });
     signal.throwIfAborted();
     await folder.commit();
     return report;
@@ -123,15 +123,17 @@ interface Applying {
 async function applyPasses({ model, originals }: ModelFile, options: Applying) {
   const { recipe, samples, scratch, signal } = options;
   const passes: CompressReport['passes'][number][] = [];
+  const texts = new Map<string, string>();
   let next = model;
   for (const entry of recipe.passes) {
     signal.throwIfAborted();
     options.onStep?.(Object.keys(entry)[0] ?? '');
     const result = await compileEntry(entry)(next, { samples, folder: scratch });
     next = result.model;
+    for (const [name, text] of result.files) texts.set(name, text);
     passes.push({ ...result.report, bytes: encodeModel(next, originals).length });
   }
-  return { model: next, passes };
+  return { model: next, passes, texts };
 }
 
 async function writeModel(
@@ -203,10 +205,12 @@ function floatsLeft(model: Model): CompressReport['floatsLeft'] {
 async function writeTexts(
   folder: OutputFolder,
   report: CompressReport,
-  { beside }: CompressOptions,
+  { beside, texts }: CompressOptions & { readonly texts: ReadonlyMap<string, string> },
 ): Promise<void> {
   await writeFile(join(folder.path, 'report.md'), formatReport(report));
-  for (const [name, text] of beside?.(report) ?? []) await writeFile(join(folder.path, name), text);
+  for (const [name, text] of [...texts, ...(beside?.(report) ?? [])]) {
+    await writeFile(join(folder.path, name), text);
+  }
   // JSON has no infinity: a ratio without noise is left out.
   await writeFile(join(folder.path, REPORT_FILE), `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -65,7 +65,7 @@ export function opsetOf(model: Model): number {
 }
 
 /** Adds the domain of onnxruntime's operators where a node is of it and the model does not name it. */
-function withDomains(model: Model): Model {
+export function withDomains(model: Model): Model {
   if (model.opsetImports.some(({ domain }) => domain === CONTRIBUTED)) return model;
   if (model.graph === undefined || !usesContributed(model.graph.nodes)) return model;
   const added = { unknown: [], domain: CONTRIBUTED, version: CONTRIBUTED_VERSION };

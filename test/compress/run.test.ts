@@ -8,6 +8,7 @@ import type { CompressReport } from '../../src/compress/report.ts';
 import { compressModel } from '../../src/compress/run.ts';
 import { attribute, model, modelBytes, node, valueInfo, weights } from '../fixtures/onnx-models.ts';
 import { ledge } from '../harness/cli.ts';
+import type { PruneFile } from '../harness/pruned-case.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ledge-compress-run-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -74,6 +75,25 @@ describe('compressing a model', () => {
       expect(bytes).toBeLessThanOrEqual(40_000);
     }
     expect(report.error.maxError).toBe(0);
+  });
+
+  test('puts what a pass gives beside the model', async () => {
+    const out = join(folder, 'pruned');
+    const report = await compressModel({
+      file: source,
+      recipe: await loadRecipe('prune'),
+      out,
+      signal,
+    });
+    expect(readdirSync(out)).toContain('prune.json');
+    const told = JSON.parse(readFileSync(join(out, 'prune.json'), 'utf8')) as PruneFile;
+    expect(told.parameters.before).toBe(64 * 128 + 128 * 32);
+    expect(told.parameters.after).toBeLessThanOrEqual(told.parameters.before * 0.6);
+    expect(told.initialisers.map(({ name, axis }) => [name, axis])).toEqual([
+      ['w', 1],
+      ['v', 0],
+    ]);
+    expect(report.worstLayers).toEqual([]);
   });
 
   test('takes the place of its own earlier result and of nothing else', async () => {

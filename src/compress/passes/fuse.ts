@@ -7,6 +7,7 @@ import { z } from '../../std/schema.ts';
 import { makerIs } from '../match.ts';
 import type { Pass, Tally } from '../pass.ts';
 import { createShapes, type Shapes } from '../shapes.ts';
+import { fuseAttention } from './fuse-attention.ts';
 import { fuseBiasGelus, fuseGelus } from './fuse-gelu.ts';
 import { fuseLayerNorms } from './fuse-layer-norm.ts';
 
@@ -16,16 +17,18 @@ const EPSILON = 1e-5;
 const schema = z.strictObject({
   layerNorm: z.boolean().default(true).describe('LayerNormalization from its parts.'),
   gelu: z.boolean().default(true).describe('GELU from its parts, with its bias.'),
+  attention: z.boolean().default(true).describe('Attention over heads, with its cache.'),
   skip: z.boolean().default(true).describe('A residual sum into the LayerNormalization after it.'),
 });
 
 /** Formulas become the operators that onnxruntime has for them. */
 export const fuse: Pass<z.output<typeof schema>> = {
   name: 'fuse',
-  summary: 'LayerNorm, SkipLayerNorm, GELU (erf and tanh) and bias + GELU as one operator each',
+  summary: 'Attention, LayerNorm, SkipLayerNorm, GELU, bias + GELU as one operator each',
   schema,
-  apply: (model, config, { tally }) =>
-    editGraphs(withFixedConstants(model), (editor) => {
+  apply: (given, config, { tally }) => {
+    const model = config.attention ? fuseAttention(given, tally) : given;
+    return editGraphs(withFixedConstants(model), (editor) => {
       if (config.layerNorm) fuseLayerNorms(editor, tally);
       if (config.gelu) {
         fuseGelus(editor, tally);
@@ -33,7 +36,8 @@ export const fuse: Pass<z.output<typeof schema>> = {
       }
       if (config.skip) fuseSkips(editor, tally);
       editor.sweep();
-    }),
+    });
+  },
 };
 
 /**

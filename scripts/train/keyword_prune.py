@@ -1,19 +1,12 @@
 """A student made smaller by what `ledge compress --recipe prune` found unimportant."""
-import json
-
-import torch
-
+import prune_state
 from keyword_data import LABELS
 from keyword_net import StudentNet
 
 
-def sliced(state, handed):
-    """The state with the kept rows alone, by prune.json's entries {name, axis, kept}."""
-    state = dict(state)
-    for entry in json.loads(handed.read_text())['initialisers']:
-        kept = torch.tensor(entry['kept'])
-        state[entry['name']] = state[entry['name']].index_select(entry['axis'], kept)
-    return state
+def cut_by(handed, net):
+    """The net with the widths that prune.json leaves, and what it keeps of the weights."""
+    return shaped(prune_state.cut(net.state_dict(), prune_state.load(handed)))
 
 
 def shaped(state):

@@ -13,7 +13,7 @@ from keyword_fit import Settings, fit
 from keyword_judge import disturbed, floats, features, logits_of, running, scored, temperature_of
 from keyword_net import StudentNet, cooled
 from keyword_pool import KITCHEN_TRAIN_SECONDS, TIMES, build
-from keyword_prune import shaped, sliced
+from keyword_prune import cut_by
 from keyword_variants import evaluated, export_named, int8, pruned_by_node, write_ladder
 from log_mel import SAMPLE_RATE_HZ
 from model_file import ROOT, check, export, run_script
@@ -21,8 +21,8 @@ from model_file import ROOT, check, export, run_script
 HELD_SHARE, HELD_SALT = 0.18, 'validation'
 SEEDS = 5  # of the comparison
 OWN_SHARE = 0.34  # of our own network in the teachers' answer
-HARD = Settings(epochs=10)
-SOFT = Settings(epochs=10, soft=0.7)
+HARD = Settings(epochs=5)
+SOFT = Settings(epochs=5, soft=0.7)
 HELD = Settings(epochs=20, soft=0.7)
 LONG = Settings(epochs=50, soft=0.7)
 TUNE = Settings(epochs=15, soft=0.7, rate_max=2e-3)
@@ -154,7 +154,7 @@ def smaller(stages, rows, given, best):
     export_named(best, example_of(rows), folder / 'named.onnx')
     handed = pruned_by_node(folder / 'named.onnx', folder / 'out')
     return stages.kept('pruned', lambda: student(
-        rows, every, TUNE, stages.options.seed, given['all'], shaped(sliced(best.state_dict(), handed))))
+        rows, every, TUNE, stages.options.seed, given['all'], cut_by(handed, best)))
 
 
 def example_of(rows):

@@ -27,26 +27,27 @@ def heard(rows):
 def listen(folder, models, some):
     """Writes embedding.f32 (of some rows) and reference.f32: speech embeddings, kws_ref's probabilities."""
     clips = np.memmap(folder / 'clips.i16', np.int16, 'r').reshape(-1, CLIP_SAMPLES)
-    clips[some].tofile(folder / 'heard.i16')
-    through(folder, 'embedding', 'heard.i16', [CLIP_SAMPLES], [
-        models / 'openwakeword' / 'melspectrogram.onnx', models / 'openwakeword' / 'embedding_model.onnx'])
-    cepstrum = Cepstrum()
-    with (folder / 'mfcc.f32').open('wb') as file:
-        for start in range(0, len(clips), ROWS_AT_ONCE):
-            samples = torch.from_numpy(clips[start:start + ROWS_AT_ONCE].astype(np.float32) / 32768)
-            cepstrum(samples).numpy().tofile(file)
-    through(folder, 'reference', 'mfcc.f32', [49, 10, 1], [models / 'mlperf-tiny' / 'kws_ref.onnx'])
+    if not (folder / 'embedding.f32').exists():
+        clips[some].tofile(folder / 'rows.part')
+        through(folder, 'embedding', [CLIP_SAMPLES], [models / 'openwakeword' / 'melspectrogram.onnx',
+                                                      models / 'openwakeword' / 'embedding_model.onnx'])
+    if not (folder / 'reference.f32').exists():
+        cepstrum = Cepstrum()
+        with (folder / 'rows.part').open('wb') as file:
+            for start in range(0, len(clips), ROWS_AT_ONCE):
+                samples = torch.from_numpy(clips[start:start + ROWS_AT_ONCE].astype(np.float32) / 32768)
+                cepstrum(samples).numpy().tofile(file)
+        through(folder, 'reference', [49, 10, 1], [models / 'mlperf-tiny' / 'kws_ref.onnx'])
 
 
-def through(folder, kind, rows, shape, models):
-    """A file of rows through models of others, into <kind>.f32; kept where it is there."""
-    done = folder / f'{kind}.f32'
-    if done.exists():
-        return
+def through(folder, kind, shape, models):
+    """The rows in rows.part through models of others, into <kind>.f32."""
+    rows, part = folder / 'rows.part', folder / f'{kind}.part'
     job = {'kind': kind, 'models': [str(model.resolve()) for model in models], 'shape': shape,
-           'input': str(folder / rows), 'output': str(folder / f'{kind}.part')}
+           'input': str(rows), 'output': str(part)}
     run_script('teacher-rows.ts', json.dumps(job))
-    (folder / f'{kind}.part').rename(done)
+    part.rename(folder / f'{kind}.f32')
+    rows.unlink()
 
 
 def answers(net, features):

@@ -1,4 +1,4 @@
-"""A small residual network over log-mel frames."""
+"""Networks over log-mel frames, and a head over speech embeddings."""
 import copy
 
 import torch

@@ -11,8 +11,7 @@ from keyword_data import CLIP_SAMPLES, LABELS, resampled
 
 LANGUAGES = ['en-us', 'en-us', 'en-us-nyc', 'en-gb', 'en-gb-scotland', 'en-gb-x-gbclan', 'en-gb-x-gbcwmd',
              'en-gb-x-rp', 'en-029']
-# Not one that a flow's samples or the voice evaluation are said in: m3, f2, f3, f4, Annie, Linda,
-# Michael and the languages' plain voices stay unheard.
+# The voices of the flows' samples stay unheard: m3, f2, f3, f4, Annie, and the languages' plain ones.
 VARIANTS = ['f1', 'f5', 'm1', 'm4', 'm6', 'm8', 'klatt', 'klatt3', 'klatt4', 'Adam', 'Alicia', 'Andrea',
             'Andy', 'Belinda', 'Benjamin', 'Boris', 'Caleb', 'David', 'Denis', 'Diogo', 'Ed', 'Edward',
             'Gene', 'Henrique', 'Hugo', 'Jacky', 'Lee', 'Marco', 'Mario', 'Mike', 'Pablo', 'Paul', 'Pedro',

@@ -1,5 +1,6 @@
 """Teachers, students, pruning, 8 bits and figures: the keyword models from nothing, in one command."""
 import argparse
+import copy
 import json
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 
 import keyword_teachers as teachers
+from averaging import blend_into
 from keyword_data import LABELS, decode, held_speakers, load_folder
 from keyword_fit import Settings, fit
 from keyword_judge import disturbed, floats, features, logits_of, running, scored, temperature_of
@@ -19,6 +21,7 @@ from log_mel import SAMPLE_RATE_HZ
 from model_file import ROOT, check, export, run_script
 
 HELD_SHARE, HELD_SALT = 0.18, 'validation'
+KEYWORDS = 10
 SEEDS = 5  # of the comparison
 OWN_SHARE = 0.34  # of our own network in the teachers' answer
 HARD = Settings(epochs=5)
@@ -92,6 +95,20 @@ def student(rows, used, settings, seed, soft=None, net=None):
     return fit(net or StudentNet(len(LABELS)), given, settings, seed, show)
 
 
+def balanced(rows, soft):
+    """Rows and answers for the last epochs, in which a generated voice is no sign of `_unknown_`.
+
+    Generated keywords are there three times, other generated words every second one, and both are answered
+    by their labels: the teachers have not heard such voices.
+    """
+    spoken, keyword = rows['origin'] == 'words', rows['labels'] < KEYWORDS
+    there = np.flatnonzero(~spoken | keyword | (np.arange(len(spoken)) % 2 == 0))
+    there = np.concatenate([there, *[np.flatnonzero(spoken & keyword)] * 2])
+    soft = soft.copy()
+    soft[spoken] = np.eye(len(LABELS), dtype=soft.dtype)[rows['labels'][spoken]]
+    return there, soft
+
+
 def validate(stages, data, rows, held):
     """Teachers and a student that never heard the held-back speakers: accuracy there, temperature."""
     seed, folder = stages.options.seed, stages.folder / 'pool'
@@ -129,7 +146,8 @@ def compare(stages, rows, given, judged):
             net = stages.kept(f'{name.replace(" ", "-")}-{seed}',
                               lambda seed=seed: student(rows, every, settings, seed, soft))
             figures.append(scored(logits_of(net, judged['mel']), judged['labels'])['accuracy'])
-        found[name] = {'mean': float(np.mean(figures)), 'spread': float(np.std(figures, ddof=1)), 'all': figures}
+        found[name] = {'mean': float(np.mean(figures)), 'spread': float(np.std(figures, ddof=1)),
+                       'all': figures}
         show({'compare': name, **found[name]})
     return found
 
@@ -150,11 +168,11 @@ def teacher_figures(stages, given, judged):
 
 def smaller(stages, rows, given, best):
     """The student pruned by the node's own compressor, and taught again."""
-    every, folder = np.ones(len(rows['labels']), bool), stages.folder / 'prune'
+    folder, (there, soft) = stages.folder / 'prune', balanced(rows, given['all'])
     export_named(best, example_of(rows), folder / 'named.onnx')
     handed = pruned_by_node(folder / 'named.onnx', folder / 'out')
     return stages.kept('pruned', lambda: student(
-        rows, every, TUNE, stages.options.seed, given['all'], cut_by(handed, best)))
+        rows, there, TUNE, stages.options.seed, soft, cut_by(handed, best)))
 
 
 def example_of(rows):
@@ -205,8 +223,13 @@ def main():
         return
     given = taught(stages, rows)
     every = np.ones(len(rows['labels']), bool)
-    best = stages.kept('student', lambda: student(rows, every, LONG, options.seed, given['all']))
-    nets = {'student': best, 'pruned': smaller(stages, rows, given, best)}
+    long = stages.kept('student', lambda: student(rows, every, LONG, options.seed, given['all']))
+    there, soft = balanced(rows, given['all'])
+    tuned = stages.kept('balanced', lambda: student(
+        rows, there, TUNE, options.seed, soft, copy.deepcopy(long)))
+    best = copy.deepcopy(tuned)
+    blend_into(best, long, 0.5)  # more robust than either: the last epochs forget a little
+    nets = {'student': best, 'pruned': smaller(stages, rows, given, tuned)}
     write(stages, data, nets, validated['temperature'])
     judged = load_folder(options.data / 'dev', options.cache)
     judged['mel'] = features(floats(judged['clips']))

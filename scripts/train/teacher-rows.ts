@@ -31,7 +31,9 @@ async function only(session: InferenceSession, input: Tensor): Promise<Float32Ar
 async function rowsThrough([path]: readonly string[], shape: readonly number[]): Promise<Run> {
   const session = await open1(path!);
   return (bytes, rows) => {
-    const data = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    const data = new Float32Array(
+      bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+    );
     return only(session, new Tensor('float32', data, [rows, ...shape]));
   };
 }
@@ -40,7 +42,9 @@ async function rowsThrough([path]: readonly string[], shape: readonly number[]):
 async function embeddings([melPath, path]: readonly string[]): Promise<Run> {
   const [mel, session] = [await open1(melPath!), await open1(path!)];
   return async (bytes, rows) => {
-    const samples = Float32Array.from({ length: rows * CLIP_SAMPLES }, (_, at) => bytes.readInt16LE(at * 2));
+    const samples = Float32Array.from({ length: rows * CLIP_SAMPLES }, (_, at) =>
+      bytes.readInt16LE(at * 2),
+    );
     const frames = await only(mel, new Tensor('float32', samples, [rows, CLIP_SAMPLES]));
     const perRow = frames.length / rows;
     const size = WINDOW_FRAMES * BANDS;

@@ -34,7 +34,9 @@ if (!torch) console.warn(`SKIPPED: ${PYTHON} has no PyTorch; the keyword trainin
 describe.runIf(torch)('the keyword training (needs PyTorch)', () => {
   let found: z.output<typeof foundSchema>;
 
-  test('a student alone with its teacher says what the teacher says', { timeout: TIMEOUT_MS }, () => {
+  test('a student alone with its teacher says what the teacher says', {
+    timeout: TIMEOUT_MS,
+  }, () => {
     const { status, stdout, stderr } = spawnSync(PYTHON, [script, folder], {
       encoding: 'utf8',
       env: { ...process.env, OMP_NUM_THREADS: '1' },

@@ -16,7 +16,8 @@ export function writePage(file: string, rows: readonly Row[]): void {
   writeFileSync(file, `${before}\n${measured}\n${page.slice(to)}`);
 }
 
-function machine(): string {
+/** What figures were measured on. */
+export function machine(): string {
   const [first] = cpus();
   const memory = (totalmem() / 2 ** 30).toFixed(0);
   const day = new Date().toISOString().slice(0, 10);
@@ -24,7 +25,8 @@ function machine(): string {
   return `Measured on ${day}: ${cores}, ${memory} GiB, Node ${process.version}.`;
 }
 
-function tableOf(rows: readonly Row[]): string {
+/** Judged rows as a table in Markdown. */
+export function tableOf(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { name, reference, ledge, unit, ratio, target, judged, met, note } = row;
     const wanted = target === null ? '' : `${judged} ${target}`;

@@ -1,15 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openForRuns, type RunningModel } from '../../src/compress/run-model.ts';
-import { sampleInputs } from '../../src/compress/sample-inputs.ts';
-import type { InputPart } from '../../src/infer/protocol.ts';
 import { createNode, createValueInfo } from '../../src/onnx/build.ts';
 import { recordOfTensor } from '../../src/onnx/constant.ts';
 import { CONTRIBUTED } from '../../src/onnx/edit-model.ts';
-import { encodeModel } from '../../src/onnx/graph.ts';
-import type { Model, Node, TensorRecord } from '../../src/onnx/proto.ts';
+import type { Node, TensorRecord } from '../../src/onnx/proto.ts';
 import { float32, type Tensor } from '../../src/tensor/tensor.ts';
+import { compareKinds, type Kind } from './compare-kinds.ts';
 
 // Which of onnxruntime's forms of attention is fastest here, for DistilGPT-2's heads:
 // npx tsx scripts/compress/attention-kinds.ts [threads]
@@ -27,8 +21,6 @@ const CASES = [
   [1, 512],
   [16, 128],
 ] as const;
-const ROUNDS = 60;
-const WARM_UP = 3;
 
 interface Form {
   readonly nodes: readonly Node[];
@@ -45,45 +37,15 @@ const KINDS: Readonly<Record<string, Maker>> = {
 };
 
 const threads = Number(process.argv[2] ?? 1);
-const folder = await mkdtemp(join(tmpdir(), 'ledge-attention-'));
-try {
-  for (const [rows, before] of CASES) await compareKinds(rows, before);
-} finally {
-  await rm(folder, { recursive: true });
-}
-
-async function compareKinds(rows: number, before: number): Promise<void> {
-  const running: { kind: string; model: RunningModel; sample: InputPart[]; times: number[] }[] = [];
-  let reference: readonly number[] | undefined;
-  process.stdout.write(`${rows} rows after ${before}\n`);
-  for (const [kind, make] of Object.entries(KINDS)) {
-    const model = modelOf(make(rows, before), rows, before);
-    const file = join(folder, 'model.onnx');
-    await writeFile(file, encodeModel(model));
-    const opened = await openForRuns(file, model.graph!, { threads });
-    const sample = sampleInputs(model.graph!, { seed: 1, sizes: {}, ranges: {} });
-    const [y] = await opened.run(sample);
-    const values = Array.from(y!.data, Number);
-    reference ??= values;
-    let error = 0;
-    for (const [at, value] of values.entries()) {
-      error = Math.max(error, Math.abs(value - reference[at]!));
-    }
-    process.stdout.write(`  ${kind.padEnd(34)}max error ${error.toExponential(1)}\n`);
-    running.push({ kind, model: opened, sample, times: [] });
-  }
-  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
-    for (const { model, sample, times } of running) {
-      const start = performance.now();
-      await model.run(sample);
-      if (round >= 0) times.push(performance.now() - start);
-    }
-  }
-  for (const { kind, model, times } of running) {
-    const quarter = times.sort((a, b) => a - b)[Math.floor(ROUNDS / 4)] ?? 0;
-    process.stdout.write(`  ${kind.padEnd(34)}${quarter.toFixed(3)} ms\n`);
-    await model[Symbol.asyncDispose]();
-  }
+for (const [rows, before] of CASES) {
+  const kinds = Object.entries(KINDS).map(([name, make]) => [
+    name,
+    kindOf(make(rows, before), rows, before),
+  ]);
+  await compareKinds(`${rows} rows after ${before}`, Object.fromEntries(kinds), {
+    threads,
+    same: true,
+  });
 }
 
 /** The formula as exporters write it. */
@@ -173,8 +135,7 @@ function record(name: string, tensor: Tensor): TensorRecord {
 }
 
 /** The bias is a constant of the causal mask: how it is made is not measured. */
-function modelOf({ nodes, constants }: Form, rows: number, before: number): Model {
-  const none = { unknown: [] } as const;
+function kindOf({ nodes, constants }: Form, rows: number, before: number): Kind {
   const total = rows + before;
   const mask = Float32Array.from({ length: rows * total }, (_, at) =>
     at % total <= Math.floor(at / total) + before ? 0 : -1e9,
@@ -183,23 +144,9 @@ function modelOf({ nodes, constants }: Form, rows: number, before: number): Mode
   const cache = (name: string, length: number) =>
     createValueInfo(name, 'float32', [1, HEADS, length, SIZE]);
   return {
-    ...none,
-    irVersion: 8n,
-    opsetImports: [
-      { ...none, domain: '', version: 17n },
-      { ...none, domain: CONTRIBUTED, version: 1n },
-    ],
-    metadata: [],
-    functions: [],
-    graph: {
-      ...none,
-      name: 'attention',
-      nodes,
-      initializers: [...constants, record('bias', float32([1, 1, rows, total], mask))],
-      sparseInitializers: [],
-      valueInfos: [],
-      inputs: [...['q', 'k', 'v'].map(rowsOf), cache('past_k', before), cache('past_v', before)],
-      outputs: [rowsOf('y'), cache('present_k', total), cache('present_v', total)],
-    },
+    nodes,
+    constants: [...constants, record('bias', float32([1, 1, rows, total], mask))],
+    inputs: [...['q', 'k', 'v'].map(rowsOf), cache('past_k', before), cache('past_v', before)],
+    outputs: [rowsOf('y'), cache('present_k', total), cache('present_v', total)],
   };
 }

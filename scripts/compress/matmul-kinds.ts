@@ -1,14 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openForRuns, type RunningModel } from '../../src/compress/run-model.ts';
-import { PLAIN_SAMPLES, sampleInputs } from '../../src/compress/sample-inputs.ts';
-import type { InputPart } from '../../src/infer/protocol.ts';
 import { createNode, createValueInfo } from '../../src/onnx/build.ts';
 import { recordOfBytes } from '../../src/onnx/constant.ts';
 import { CONTRIBUTED } from '../../src/onnx/edit-model.ts';
-import { encodeModel } from '../../src/onnx/graph.ts';
-import type { Model, Node, TensorRecord } from '../../src/onnx/proto.ts';
+import type { Node, TensorRecord } from '../../src/onnx/proto.ts';
+import { compareKinds } from './compare-kinds.ts';
 
 // Which of onnxruntime's quantised products is fastest here, for the layers of DistilGPT-2's shape:
 // npx tsx scripts/compress/matmul-kinds.ts [rows]
@@ -21,9 +15,7 @@ const SHAPES = [
   [3072, 768],
   [768, 50_257],
 ] as const;
-const ROUNDS = 60;
 const THREADS = 2;
-const WARM_UP = 2;
 
 interface Product {
   readonly nodes: readonly Node[];
@@ -50,60 +42,17 @@ const KINDS: Readonly<Record<string, Maker>> = {
 };
 
 const rows = Number(process.argv[2] ?? 1);
-const folder = await mkdtemp(join(tmpdir(), 'ledge-matmul-'));
-try {
-  for (const [inputs, outputs] of SHAPES) await compareKinds(inputs, outputs);
-} finally {
-  await rm(folder, { recursive: true });
-}
-
-async function compareKinds(inputs: number, outputs: number): Promise<void> {
-  const running: { kind: string; model: RunningModel; sample: InputPart[]; times: number[] }[] = [];
-  for (const [kind, make] of Object.entries(KINDS)) {
-    const model = modelOf(make(inputs, outputs), inputs, outputs);
-    const file = join(folder, 'model.onnx');
-    await writeFile(file, encodeModel(model));
-    const opened = await openForRuns(file, model.graph!, { threads: THREADS });
-    const sample = sampleInputs(model.graph!, PLAIN_SAMPLES);
-    running.push({ kind, model: opened, sample, times: [] });
-  }
-  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
-    for (const { model, sample, times } of running) {
-      const start = performance.now();
-      await model.run(sample);
-      if (round >= 0) times.push(performance.now() - start);
-    }
-  }
-  process.stdout.write(`[${rows}, ${inputs}] x [${inputs}, ${outputs}]\n`);
-  for (const { kind, model, times } of running) {
-    const quarter = times.sort((a, b) => a - b)[Math.floor(ROUNDS / 4)] ?? 0;
-    process.stdout.write(`  ${kind.padEnd(32)}${quarter.toFixed(3)} ms\n`);
-    await model[Symbol.asyncDispose]();
-  }
-}
-
-function modelOf({ nodes, constants }: Product, inputs: number, outputs: number): Model {
-  const none = { unknown: [] } as const;
-  return {
-    ...none,
-    irVersion: 8n,
-    opsetImports: [
-      { ...none, domain: '', version: 17n },
-      { ...none, domain: CONTRIBUTED, version: 1n },
-    ],
-    metadata: [],
-    functions: [],
-    graph: {
-      ...none,
-      name: 'product',
-      nodes,
-      initializers: constants,
-      sparseInitializers: [],
-      valueInfos: [],
-      inputs: [createValueInfo('x', 'float32', [rows, inputs])],
-      outputs: [createValueInfo('y', 'float32', [rows, outputs])],
-    },
+for (const [inputs, outputs] of SHAPES) {
+  const ends = {
+    inputs: [createValueInfo('x', 'float32', [rows, inputs])],
+    outputs: [createValueInfo('y', 'float32', [rows, outputs])],
   };
+  const kinds = Object.entries(KINDS).map(([name, make]) => [
+    name,
+    { ...make(inputs, outputs), ...ends },
+  ]);
+  const title = `[${rows}, ${inputs}] x [${inputs}, ${outputs}]`;
+  await compareKinds(title, Object.fromEntries(kinds), { threads: THREADS });
 }
 
 function contributed(

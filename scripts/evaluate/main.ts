@@ -1,21 +1,25 @@
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openClient } from '../../src/bus/client.ts';
+import { configOf } from '../../src/cli/node-options.ts';
 import { formatTable } from '../../src/cli/table.ts';
+import type { Dataset, Evaluated, EvaluatedEvent } from '../../src/evaluate/dataset.ts';
+import { openDataset } from '../../src/evaluate/open-dataset.ts';
+import { groupsOf, type Metrics, scoreAll } from '../../src/evaluate/score.ts';
 import { LedgeError } from '../../src/std/error.ts';
 import { packagePath } from '../../src/std/package.ts';
-import { type Dataset, type EvaluatedEvent, readDataset } from './dataset.ts';
-import { decodeFlac } from './decode-flac.ts';
+import { type NabFile, readNab } from './nab-data.ts';
+import { evaluateNab } from './nab-evaluate.ts';
 import { NODE_NAME, startNodeProcess } from './node-process.ts';
-import { groupsOf, type Metrics, scoreAll } from './score.ts';
-import { type Evaluated, type SentAll, sendAll } from './send-all.ts';
+import { type SentAll, sendAll } from './send-all.ts';
+import { evaluateTeach } from './teach/evaluate-teach.ts';
 import { evaluateVoice, VOICE_PARTS } from './voice/evaluate-voice.ts';
 
 const USAGE = `Usage: npm run -s evaluate -- <flow> --data <folder> [options]
 
 Runs labelled data through a flow of a real node, over MQTT, and prints how well it did.
-  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or SKAB's **/*.csv
+  --data   <label>/*.wav|flac, <class>/*.jpg|png ("free" is the good class), or SKAB's **/*.csv,
+           or the Numenta benchmark (data/ beside labels/) or a folder of its data/
   --json   {"flow", "events", "metrics"} alone on stdout
   --limit  the first N events of each label or class, or the first N files of series
   --split  figures by label, class or folder too
@@ -26,6 +30,12 @@ Runs labelled data through a flow of a real node, over MQTT, and prints how well
 Plays voice data to the voice flows and sessions of a node, at the pace of live microphones.
   --only   some of ${VOICE_PARTS.join(', ')}
   --hours  sound in which nobody means the node; default 2
+
+       npm run -s evaluate -- teach --data <folder> [--json] [--svg <file>]
+
+Teaches labels that no model was trained on from 2 to 20 examples, and judges by other sources.
+  --data   the folder that has voice/ and camera/
+  --svg    draws the curve
 `;
 
 const { values, positionals } = parseArgs({
@@ -38,6 +48,7 @@ const { values, positionals } = parseArgs({
     limit: { type: 'string' },
     only: { type: 'string' },
     split: { type: 'boolean', default: false },
+    svg: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -49,6 +60,7 @@ if (values.help || flow === undefined || values.data === undefined) {
 } else {
   try {
     if (flow === 'voice') await evaluateSessions(values.data);
+    else if (flow === 'teach') await evaluateLessons(values.data);
     else await evaluate(flow, values.data);
   } catch (error) {
     if (!(error instanceof LedgeError)) throw error;
@@ -67,38 +79,39 @@ async function evaluateSessions(data: string): Promise<void> {
   if (values.json) process.stdout.write(`${JSON.stringify({ voice: found })}\n`);
 }
 
-async function evaluate(name: string, data: string): Promise<void> {
-  const limit = values.limit === undefined ? undefined : Number(values.limit);
-  const dataset = await readDataset(resolve(data), limit);
-  const { decoded, folder } = await withWav(dataset, resolve(data));
-  try {
-    const sent = await run(name, decoded.events);
-    const metrics = await scoreAll(decoded.form, sent.events);
-    const counted = sent.events.filter(({ event }) => event.counted);
-    if (values.json) {
-      process.stdout.write(`${JSON.stringify({ flow: name, events: counted.length, metrics })}\n`);
-    } else {
-      process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
-    }
-    process.stderr.write(accountOf(sent));
-  } finally {
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-  }
+async function evaluateLessons(data: string): Promise<void> {
+  const rows = await evaluateTeach({
+    data: resolve(data),
+    ...(values.svg !== undefined && { svg: values.svg }),
+    show: (text) => void (values.json ? process.stderr : process.stdout).write(text),
+  });
+  if (values.json) process.stdout.write(`${JSON.stringify({ teach: rows })}\n`);
 }
 
-/** The same events with FLAC files decoded; the folder must be removed afterwards. */
-async function withWav(
-  dataset: Dataset,
-  root: string,
-): Promise<{ decoded: Dataset; folder: string | undefined }> {
-  const flac = dataset.events.flatMap(({ file }) => (file?.endsWith('.flac') ? [file] : []));
-  if (flac.length === 0) return { decoded: dataset, folder: undefined };
-  const { folder, wavOf, read } = await decodeFlac(flac, root);
-  const events = dataset.events.map((event): EvaluatedEvent => {
-    const { file } = event;
-    return file?.endsWith('.flac') ? { ...event, read: () => read(wavOf(file)) } : event;
-  });
-  return { decoded: { ...dataset, events }, folder };
+async function evaluate(name: string, data: string): Promise<void> {
+  const nab = await readNab(resolve(data));
+  if (nab !== undefined) return evaluateSeries(name, nab);
+  const limit = values.limit === undefined ? undefined : Number(values.limit);
+  await using dataset = await openDataset(resolve(data), limit);
+  const sent = await run(name, dataset.events);
+  const metrics = await scoreAll(dataset.form, sent.events);
+  const counted = sent.events.filter(({ event }) => event.counted);
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ flow: name, events: counted.length, metrics })}\n`);
+  } else {
+    process.stdout.write(formatTable(await rowsOf(dataset.form, sent.events, metrics)));
+  }
+  process.stderr.write(accountOf(sent));
+}
+
+async function evaluateSeries(name: string, files: readonly NabFile[]): Promise<void> {
+  const config = await configOf({ positionals: [], values: { flows: values.flows } });
+  const rows = await evaluateNab(name, files, config);
+  const cells = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, String(value)])),
+  );
+  const json = JSON.stringify({ flow: name, nab: rows });
+  process.stdout.write(values.json ? `${json}\n` : formatTable(cells));
 }
 
 async function run(name: string, events: readonly EvaluatedEvent[]): Promise<SentAll> {

@@ -6,7 +6,7 @@ import {
   openExchange,
   type Reply,
 } from '../../src/devices/exchange.ts';
-import type { EvaluatedEvent } from './dataset.ts';
+import type { Evaluated, EvaluatedEvent } from '../../src/evaluate/dataset.ts';
 
 /** Counted events on the way at a time: keeps the workers busy; latency is mostly the flow's. */
 const IN_FLIGHT_MAX = 8;
@@ -15,16 +15,6 @@ const GIVE_UP_MS = 20_000;
 /** An event in parts is whole when no part has come for this long. */
 const PARTS_MS = 300;
 const SWEEP_MS = 50;
-
-/** What became of one event. */
-export interface Evaluated {
-  readonly event: EvaluatedEvent;
-  readonly results: readonly Readonly<Record<string, unknown>>[];
-  /** Set where it went to the dead-letter topic. */
-  readonly error: unknown;
-  /** To the first reply. */
-  readonly latencyMs: number | undefined;
-}
 
 export interface SentAll {
   readonly events: readonly Evaluated[];

@@ -11,6 +11,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   flow: async () => (await import('./commands/flow.ts')).flow,
   model: async () => (await import('./commands/model.ts')).model,
   compress: async () => (await import('./commands/compress.ts')).compress,
+  teach: async () => (await import('./commands/teach.ts')).teach,
+  profile: async () => (await import('./commands/profile.ts')).profile,
   bundle: async () => (await import('./commands/bundle.ts')).bundle,
   replay: async () => (await import('./commands/replay.ts')).replay,
   user: async () => (await import('./commands/user.ts')).user,

@@ -28,14 +28,18 @@ export interface Linear {
 
 export interface LinearOptions {
   readonly tally: Tally;
-  /** Nodes to leave, by name. */
+  /** Nodes to leave, by their name or their weights'; `*` stands for any text. */
   readonly exclude: readonly string[];
+  /** Nodes to take, named the same way; all where there are none. */
+  readonly only: readonly string[];
   /** Weights of fewer numbers are left: they cost nothing. */
   readonly elementsMin: number;
 }
 
 /** Every MatMul and Gemm of a graph with a float32 matrix as a constant. What is left is told. */
 export function* linearsOf(editor: GraphEditor, options: LinearOptions): Generator<Linear> {
+  const excluded = createNames(options.exclude);
+  const wanted = options.only.length === 0 ? () => true : createNames(options.only);
   for (const node of editor.nodes()) {
     const known = node.operator === 'MatMul' || node.operator === 'Gemm';
     if (!known || domainOf(node.domain) !== '') continue;
@@ -43,14 +47,29 @@ export function* linearsOf(editor: GraphEditor, options: LinearOptions): Generat
     const linear = node.operator === 'MatMul' ? ofMatMul(editor, node) : ofGemm(editor, node);
     if (linear === undefined)
       options.tally.left(place, `${node.operator} without a constant float32 matrix`);
-    else if (options.exclude.includes(place)) options.tally.left(place, 'excluded by the recipe');
-    else if (linear.weights.length < options.elementsMin) {
+    else if (
+      excluded(place) ||
+      excluded(linear.weightsName) ||
+      !(wanted(place) || wanted(linear.weightsName))
+    ) {
+      options.tally.left(place, 'excluded by the recipe');
+    } else if (linear.weights.length < options.elementsMin) {
       options.tally.left(
         place,
         `${linear.weights.length} weights, fewer than ${options.elementsMin}`,
       );
     } else yield linear;
   }
+}
+
+/** Whether a name is one of these, in which `*` stands for any text. */
+function createNames(patterns: readonly string[]): (name: string) => boolean {
+  const exact = new Set(patterns);
+  const open = patterns
+    .filter((pattern) => pattern.includes('*'))
+    .map((pattern) => pattern.split('*').map((part) => part.replace(/[^\w]/g, '\\$&')))
+    .map((parts) => new RegExp(`^${parts.join('.*')}$`, 's'));
+  return (name) => exact.has(name) || open.some((pattern) => pattern.test(name));
 }
 
 /** The weights as [inputs, outputs], row-major. */

@@ -25,11 +25,18 @@ const BATCH_MAX = 64;
 /** In a round each model has so many turns, and its best counts: others use the machine as well. */
 const TURNS = 4;
 
+export interface LatencyOptions {
+  readonly samples: readonly (readonly InputPart[])[];
+  readonly signal: AbortSignal;
+  /** For all rounds; a few are run in any case. */
+  readonly timeMs?: number;
+}
+
 /** Runs two models in turns on the same samples, so that what else the machine does meets both. */
 export async function measureLatency(
   before: RunningModel,
   after: RunningModel,
-  { samples, signal }: { samples: readonly (readonly InputPart[])[]; signal: AbortSignal },
+  { samples, signal, timeMs = TIME_MS }: LatencyOptions,
 ): Promise<Latency> {
   let batch = 1;
   const timed = async (model: RunningModel, sample: readonly InputPart[]) => {
@@ -43,7 +50,7 @@ export async function measureLatency(
   }
   batch = Math.max(1, Math.min(BATCH_MAX, Math.round(BATCH_MS / warm)));
   const pairs: { before: number; after: number }[] = [];
-  const end = performance.now() + TIME_MS;
+  const end = performance.now() + timeMs;
   while (pairs.length < ROUNDS_MAX && (performance.now() < end || pairs.length < ROUNDS_MIN)) {
     signal.throwIfAborted();
     const sample = samples[pairs.length % samples.length]!;

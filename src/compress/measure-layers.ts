@@ -4,9 +4,11 @@ import type { InputPart } from '../infer/protocol.ts';
 import { createValueInfo } from '../onnx/build.ts';
 import { elementTypeCode } from '../onnx/element-type.ts';
 import { encodeModel } from '../onnx/graph.ts';
+import { createGraphEditor } from '../onnx/graph-editor.ts';
 import type { Graph, Model } from '../onnx/proto.ts';
 import { createComparison, type Difference } from './compare.ts';
 import { openForRuns } from './run-model.ts';
+import { createValueTypes } from './value-types.ts';
 
 /** A value inside both models, and how far apart they are there. */
 export interface LayerDifference extends Difference {
@@ -14,7 +16,7 @@ export interface LayerDifference extends Difference {
   readonly operator: string;
 }
 
-/** What these give is a float wherever the model's numbers are floats. */
+/** Operators that are the work of a net; of what they give, float32 is compared. */
 const LAYERS = new Set([
   'Conv',
   'ConvTranspose',
@@ -73,10 +75,13 @@ interface Layer {
 function sharedLayers(before: Graph, after: Graph): readonly Layer[] {
   const made = new Set(after.nodes.flatMap(({ outputs }) => outputs));
   const ends = new Set([...before.outputs, ...after.outputs].map(({ name }) => name));
+  const scope = { constantOf: () => undefined, taken: new Set<string>() };
+  const types = createValueTypes(createGraphEditor(before, scope));
+  const isFloat = (name: string) => (types.of(name) ?? 'float32') === 'float32';
   return before.nodes
     .filter(({ operator }) => LAYERS.has(operator ?? ''))
     .map(({ outputs, operator = '' }) => ({ name: outputs[0] ?? '', operator }))
-    .filter(({ name }) => name !== '' && made.has(name) && !ends.has(name))
+    .filter(({ name }) => name !== '' && made.has(name) && !ends.has(name) && isFloat(name))
     .slice(0, LAYERS_MAX);
 }
 

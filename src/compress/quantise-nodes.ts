@@ -2,6 +2,7 @@ import { createNode } from '../onnx/build.ts';
 import { recordOfBytes } from '../onnx/constant.ts';
 import { CONTRIBUTED, editGraphs, intOf, opsetOf } from '../onnx/edit-model.ts';
 import { createGraphEditor, type GraphEditor } from '../onnx/graph-editor.ts';
+import { placeOf } from '../onnx/names.ts';
 import { namesOf, renameReads } from '../onnx/names-within.ts';
 import type { Model, Node } from '../onnx/proto.ts';
 import { domainOf } from '../onnx/summary.ts';
@@ -25,13 +26,18 @@ const MOVING = new Set('MaxPool Reshape Flatten Transpose Squeeze Unsqueeze'.spl
 /** Cut a result where the levels end anyway: quantised together with the layer before. */
 const CLIPPING = new Set(['Relu', 'Clip']);
 
-/** Nodes of the outer graph that can be quantised: layers with constant weights, and what is between. */
-export function quantisableNodes(model: Model): readonly Node[] {
+/**
+ * Nodes of the outer graph that can be quantised: layers with constant weights, and what is between.
+ * Around nodes that are excluded by name nothing is between any more.
+ */
+export function quantisableNodes(model: Model, exclude: readonly string[] = []): readonly Node[] {
   const editor = viewOf(model);
   if (editor === undefined) return [];
   const types = createValueTypes(editor);
   const isFloat = (name: string) => types.of(name) === 'float32';
-  const nodes = [...editor.nodes()].filter((node) => domainOf(node.domain) === '');
+  const nodes = [...editor.nodes()].filter(
+    (node) => domainOf(node.domain) === '' && !exclude.includes(placeOf(node)),
+  );
   const layers = nodes.filter((node) => isLayer(editor, node) && isFloat(node.inputs[0] ?? ''));
   const chosen = new Set(layers);
   // What is fed only by what is quantised already, from the inputs on.

@@ -56,6 +56,13 @@ export type Recipe = z.output<typeof recipeSchema> & { readonly name: string };
 /** A lossless start: what is left afterwards is what the quantising passes look at. */
 const CLEAN = [{ fold: {} }, { fuse: {} }];
 
+/** Exporters write a head that is its embedding a second time. */
+const TIED = [...CLEAN, { share: { turned: true } }];
+/** What published models call the products that make a feed-forward layer wide. */
+const WIDENING = '*c_fc* *fc1* *up_proj* *gate_proj* *intermediate* *w1* *w3*'.split(' ');
+/** And those of attention: few numbers, and what they get wrong is mixed into every token. */
+const ATTENTION = '*attn* *attention*'.split(' ');
+
 const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
   clean: {
     description: 'The same function with fewer nodes and constants.',
@@ -76,6 +83,28 @@ const NAMED: Readonly<Record<string, z.input<typeof recipeSchema>>> = {
   int4: {
     description: 'Weights of MatMul, Gemm and embeddings in blocks of 4 bits.',
     passes: [...CLEAN, { 'int4-block': {} }, { share: {} }],
+  },
+  'language-int8': {
+    description: 'A language model in 8 bits, its table stored once with the head.',
+    passes: [...TIED, { 'int8-dynamic': {} }, { share: {} }],
+  },
+  'language-mixed': {
+    description: 'The same with the first products of feed-forward layers in 4 bits.',
+    passes: [
+      ...TIED,
+      { 'int4-block': { block: 32, only: [...WIDENING], embeddings: false } },
+      { 'int8-dynamic': {} },
+      { share: {} },
+    ],
+  },
+  'language-int4': {
+    description: 'A language model in blocks of 4 bits, its products of attention in 8.',
+    passes: [
+      ...TIED,
+      { 'int4-block': { block: 32, exclude: [...ATTENTION] } },
+      { 'int8-dynamic': {} },
+      { share: {} },
+    ],
   },
   fp16: {
     description: 'Weights in float16, made float32 again at load.',
@@ -106,6 +135,11 @@ export async function loadRecipe(given: string): Promise<Recipe> {
     throw new LedgeError('not-found', message, { cause });
   });
   return parseRecipe(text, given);
+}
+
+/** A recipe as its file: JSON, which is YAML. Its name is the file's. */
+export function recipeText({ name: _, ...recipe }: Recipe): string {
+  return `${JSON.stringify(recipe, null, 2)}\n`;
 }
 
 /** Parses the text of a recipe. Throws `config-invalid` with all problems. */

@@ -1,8 +1,12 @@
+import { type Accuracy, formatAccuracy } from '../evaluate/accuracy.ts';
+import type { BoardReport } from './board-limits.ts';
+import { bytesText } from './bytes-text.ts';
 import type { Difference } from './compare.ts';
 import type { Latency } from './measure-latency.ts';
 import type { LayerDifference } from './measure-layers.ts';
 import type { ProbeAnswer } from './measure-load.ts';
 import type { PassReport } from './pass.ts';
+import { formatSearch, type SearchReport } from './search/search-report.ts';
 
 /** A file that was written, beside the model. */
 export interface WrittenFile {
@@ -25,6 +29,11 @@ export interface CompressReport {
   readonly samples: { readonly kind: 'made' | 'recorded'; readonly count: number };
   readonly error: Difference;
   readonly worstLayers: readonly LayerDifference[];
+  /** Of the flow: on labelled data, else on its own tests; absent where only a model was given. */
+  readonly accuracy?: Accuracy;
+  readonly tests?: Accuracy;
+  readonly board?: BoardReport;
+  readonly search?: SearchReport;
 }
 
 /** Lists in the text are cut; the JSON has all. */
@@ -51,6 +60,8 @@ export function formatReport(report: CompressReport): string {
       `${short(error.maxError)}, mean error ${short(error.meanError)}, largest value ` +
       `${short(error.maxMagnitude)}, signal to noise ${decibels(error.sqnrDb)}.`,
     '',
+    ...accuracyLines(report),
+    ...boardLines(report),
     '## Passes',
     '',
     ...report.passes.flatMap(passLines),
@@ -67,10 +78,43 @@ export function formatReport(report: CompressReport): string {
     }
     lines.push('');
   }
+  if (report.search !== undefined) lines.push(...formatSearch(report.search));
   lines.push('## Files', '', '| file | bytes | SHA-256 |', '| --- | ---: | --- |');
   for (const { name, bytes, sha256 } of report.files)
     lines.push(`| ${name} | ${bytes} | ${sha256} |`);
   return `${lines.join('\n')}\n`;
+}
+
+function accuracyLines({ accuracy, tests }: CompressReport): string[] {
+  if (accuracy === undefined) {
+    const lacks =
+      'a model file has no evaluation of its own; give a flow, with --data for its data';
+    return [`Accuracy: not measured, ${lacks}.`, ''];
+  }
+  const lines = [`Accuracy of the flow: ${formatAccuracy(accuracy)}.`];
+  if (accuracy.before.low !== undefined) {
+    lines.push(
+      "In brackets: Wilson's interval, in which the true share lies with 95 % confidence.",
+    );
+  }
+  const more = Object.entries(accuracy.after.metrics).map(
+    ([name, value]) => `${name} ${accuracy.before.metrics[name] ?? '-'} -> ${value}`,
+  );
+  if (more.length > 0) lines.push(`All figures: ${more.join(', ')}.`);
+  if (tests !== undefined && tests !== accuracy)
+    lines.push(`Its own tests: ${formatAccuracy(tests)}.`);
+  return [...lines, ''];
+}
+
+function boardLines({ board }: CompressReport): string[] {
+  if (board === undefined) return [];
+  const { needsBytes, memoryBudgetBytes, copies, title, precision, formats, providers } = board;
+  return [
+    `${title}: ${bytesText(needsBytes)} in ${copies} copies, of ${bytesText(memoryBudgetBytes)}; ` +
+      `weights in ${formats.join(' and ')}, the board has ${precision.join(', ')}; it would run ` +
+      `on ${providers.join(', else ')}. ${board.note}`,
+    '',
+  ];
 }
 
 function row(
@@ -90,10 +134,6 @@ function passLines({ pass, done, left, bytes }: PassReport & { bytes: number }):
   }
   if (left.length > LEFT_TOLD_MAX) lines.push(`  - and ${left.length - LEFT_TOLD_MAX} more`);
   return [...lines, ''];
-}
-
-function bytesText(bytes: number): string {
-  return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
 function short(value: number): string {

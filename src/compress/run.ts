@@ -1,24 +1,27 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { compareEvaluations } from '../evaluate/accuracy.ts';
+import type { Evaluate } from '../evaluate/evaluation.ts';
 import type { InputPart } from '../infer/protocol.ts';
 import { elementTypeCode } from '../onnx/element-type.ts';
 import { constantsOf, encodeModel, tensorBytes } from '../onnx/graph.ts';
-import { inspectModel } from '../onnx/inspect.ts';
-import { type ModelFile, readModelFile } from '../onnx/model-file.ts';
+import type { ModelFile } from '../onnx/model-file.ts';
 import type { Graph, Model } from '../onnx/proto.ts';
 import { splitWeights } from '../onnx/split-weights.ts';
-import { LedgeError } from '../std/error.ts';
-import { createComparison, type Difference } from './compare.ts';
+import { admitModel, applyRecipe, makeSamples, openSource } from './apply-recipe.ts';
+import { type BoardLimits, boardReport, refuseForBoard } from './board-limits.ts';
+import { compareOn, refuseNoise } from './compare-models.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureLayers } from './measure-layers.ts';
 import { measureLoads } from './measure-load.ts';
 import { type OutputFolder, openOutputFolder, REPORT_FILE } from './output-folder.ts';
-import { compileEntry } from './passes.ts';
 import type { Recipe } from './recipe.ts';
 import { type CompressReport, formatReport, type WrittenFile } from './report.ts';
-import { openForRuns, type RunningModel } from './run-model.ts';
-import { sampleInputs } from './sample-inputs.ts';
+import { openForRuns } from './run-model.ts';
+import type { Budget } from './search/budget.ts';
+import { checkFound } from './search/check-found.ts';
+import type { SearchReport } from './search/search-report.ts';
 
 /** The compressed model's name in its folder. */
 export const MODEL_FILE = 'model.onnx';
@@ -26,7 +29,12 @@ const MEGABYTE = 1_000_000;
 /** The worst few say where to look. */
 const LAYERS_TOLD = 10;
 const LARGEST_TOLD = 3;
-const PROBLEMS_TOLD = 5;
+
+/** A search that found a recipe. */
+export interface Searched {
+  readonly report: SearchReport;
+  readonly budget: Budget;
+}
 
 export interface CompressOptions {
   readonly file: string;
@@ -37,6 +45,12 @@ export interface CompressOptions {
   readonly samples?: readonly (readonly InputPart[])[];
   readonly signal: AbortSignal;
   readonly onStep?: (what: string) => void;
+  /** How the flow does with a model file in the place of its own, by every source there is. */
+  readonly evaluate?: Evaluate;
+  /** The board whose limits the result must keep. */
+  readonly board?: BoardLimits;
+  /** How the recipe was found, and the budget that it must hold in the end. */
+  readonly search?: Searched;
   /** Further files for the folder, from what was written. */
   readonly beside?: (report: CompressReport) => ReadonlyMap<string, string>;
 }
@@ -48,40 +62,48 @@ export interface CompressOptions {
  */
 export async function compressModel(options: CompressOptions): Promise<CompressReport> {
   const { file, recipe, signal } = options;
-  await admit(file);
-  const source = await readModelFile(file);
-  const graph = graphOf(source.model, file);
+  const source = await openSource(file);
+  const { graph } = source;
   const samples = options.samples ?? makeSamples(graph, recipe);
   const scratch = await mkdtemp(join(tmpdir(), 'ledge-compress-'));
   try {
     await using folder = await openOutputFolder(options.out);
-    const { model, passes, texts } = await applyPasses(source, { ...options, samples, scratch });
-    const files = await writeModel(folder, source, { model, recipe });
+    const applying = { ...options, samples, scratch };
+    const { model, passes, texts } = await applyRecipe(source.read, applying);
+    const files = await writeModel(folder, source.read, { model, recipe });
     options.onStep?.('verify');
     const path = join(folder.path, MODEL_FILE);
-    await admit(path);
+    await admitModel(path);
     const loading = { graph, sample: samples[0]!, folder: scratch, signal };
     const [before, after] = await measureLoads([file, path], loading);
     if (before === undefined || after === undefined) throw new TypeError('two files were measured');
+    const size = {
+      before: source.read.fileBytes + source.read.externalBytes,
+      after: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
+    const board =
+      options.board && boardReport(options.board, { ...after, weightBytes: size.after, passes });
+    if (board !== undefined) refuseForBoard(board);
     const compared = await compareRuns([file, path], { graph, samples, signal, recipe });
+    const accuracy = await compareAccuracy([file, path], options);
     options.onStep?.('compare layers');
-    const layers = await measureLayers(source.model, model, { samples, folder: scratch });
+    const layers = await measureLayers(source.read.model, model, { samples, folder: scratch });
     const kind = options.samples === undefined ? 'made' : 'recorded';
-    const report: CompressReport = {
+    const measured: CompressReport = {
       model: basename(file),
       recipe: recipe.name,
       passes,
       files,
-      size: {
-        before: source.fileBytes + source.externalBytes,
-        after: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      },
+      size,
       floatsLeft: floatsLeft(model),
       load: { before, after },
       ...compared,
+      ...accuracy,
       samples: { kind, count: samples.length },
       worstLayers: layers.filter(({ maxError }) => maxError > 0).slice(0, LAYERS_TOLD),
+      ...(board && { board }),
     };
+    const report = withSearch(measured, options.search);
     await writeTexts(folder, report, { ...options, texts });
     signal.throwIfAborted();
     await folder.commit();
@@ -89,51 +111,6 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function admit(file: string): Promise<void> {
-  const { problems } = await inspectModel(file);
-  if (problems.length === 0) return;
-  const told = problems.slice(0, PROBLEMS_TOLD).map(({ where, message }) => `${where}: ${message}`);
-  throw new LedgeError('model-refused', `Cannot compress ${file}: ${told.join('; ')}`, {
-    context: { file, problems },
-  });
-}
-
-function graphOf(model: Model, file: string): Graph {
-  if (model.graph !== undefined) return model.graph;
-  throw new LedgeError('model-invalid', `Cannot compress ${file}: it has no graph`);
-}
-
-function makeSamples(graph: Graph, { samples }: Recipe): (readonly InputPart[])[] {
-  const { count, seed, sizes, ranges } = samples;
-  return Array.from({ length: count }, (_, at) =>
-    sampleInputs(graph, { seed: seed + at, sizes, ranges }),
-  );
-}
-
-interface Applying {
-  readonly recipe: Recipe;
-  readonly samples: readonly (readonly InputPart[])[];
-  readonly scratch: string;
-  readonly signal: AbortSignal;
-  readonly onStep?: (what: string) => void;
-}
-
-async function applyPasses({ model, originals }: ModelFile, options: Applying) {
-  const { recipe, samples, scratch, signal } = options;
-  const passes: CompressReport['passes'][number][] = [];
-  const texts = new Map<string, string>();
-  let next = model;
-  for (const entry of recipe.passes) {
-    signal.throwIfAborted();
-    options.onStep?.(Object.keys(entry)[0] ?? '');
-    const result = await compileEntry(entry)(next, { samples, folder: scratch });
-    next = result.model;
-    for (const [name, text] of result.files) texts.set(name, text);
-    passes.push({ ...result.report, bytes: encodeModel(next, originals).length });
-  }
-  return { model: next, passes, texts };
 }
 
 async function writeModel(
@@ -169,26 +146,25 @@ async function compareRuns([before, after]: readonly [string, string], options: 
   return { error, latency };
 }
 
-async function compareOn(
-  samples: readonly (readonly InputPart[])[],
-  [reference, found]: readonly [RunningModel, RunningModel],
-): Promise<Difference> {
-  const comparison = createComparison();
-  for (const sample of samples) {
-    const wanted = await reference.run(sample);
-    const given = await found.run(sample);
-    for (const [at, { data }] of wanted.entries()) comparison.add(data, given[at]?.data ?? []);
-  }
-  return comparison.difference();
+function withSearch(report: CompressReport, search: Searched | undefined): CompressReport {
+  if (search === undefined) return report;
+  const doubt = checkFound(search.budget, report);
+  return { ...report, search: { ...search.report, ...(doubt && { doubt }) } };
 }
 
-function refuseNoise({ sqnrDb, maxError }: Difference, { accept }: Recipe): void {
-  if (Number.isFinite(maxError) && !(sqnrDb < accept.sqnrDbMin)) return;
-  const found = `signal to noise ${sqnrDb.toFixed(1)} dB`;
-  const state = `${found}, at least ${accept.sqnrDbMin} dB are asked`;
-  throw new LedgeError('model-refused', `Cannot accept the compressed model: ${state}`, {
-    context: { sqnrDb, maxError },
-  });
+/** On labelled data where there is any, and on the flow's own tests. */
+async function compareAccuracy(
+  [before, after]: readonly [string, string],
+  { evaluate, onStep }: CompressOptions,
+): Promise<Pick<CompressReport, 'accuracy' | 'tests'>> {
+  if (evaluate === undefined) return {};
+  onStep?.('evaluate');
+  const was = await evaluate(before);
+  const is = await evaluate(after);
+  const pairs = was.flatMap((one, at) => (is[at] ? [compareEvaluations(one, is[at])] : []));
+  const tests = pairs.find(({ source }) => source === 'tests');
+  const accuracy = pairs.find(({ source }) => source === 'data') ?? tests;
+  return { ...(accuracy && { accuracy }), ...(tests && { tests }) };
 }
 
 function floatsLeft(model: Model): CompressReport['floatsLeft'] {

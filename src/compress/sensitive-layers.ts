@@ -4,9 +4,13 @@ import type { OutputPart } from '../infer/protocol.ts';
 import { encodeModel } from '../onnx/graph.ts';
 import { placeOf } from '../onnx/names.ts';
 import type { Model, Node } from '../onnx/proto.ts';
+import { evenly } from '../std/evenly.ts';
 import { createComparison } from './compare.ts';
 import type { PassContext, Tally } from './pass.ts';
 import { openForRuns } from './run-model.ts';
+
+/** The outputs of a model for one sample after the other. */
+export type Runs = readonly (readonly OutputPart[])[];
 
 /** Each layer is tried alone, in a session of its own. */
 const SAMPLES_MAX = 4;
@@ -28,7 +32,7 @@ export async function leaveSensitive(
   { nodes, build, context, sqnrDbMin }: SensitiveOptions,
   tally: Tally,
 ): Promise<ReadonlySet<string>> {
-  const samples = context.samples.slice(0, SAMPLES_MAX);
+  const samples = evenly(context.samples, SAMPLES_MAX);
   const reference = await outputsOf(model, { ...context, samples });
   const noiseOf = async (left: ReadonlySet<string>) => {
     const found = await outputsOf(build(left), { ...context, samples });
@@ -52,7 +56,8 @@ export async function leaveSensitive(
   return left;
 }
 
-async function outputsOf(model: Model, { samples, folder }: PassContext) {
+/** What a model gives for the samples. */
+export async function outputsOf(model: Model, { samples, folder }: PassContext): Promise<Runs> {
   const file = join(folder, 'sensitive.onnx');
   await writeFile(file, encodeModel(model));
   await using running = await openForRuns(file, model.graph!);
@@ -61,10 +66,8 @@ async function outputsOf(model: Model, { samples, folder }: PassContext) {
   return runs;
 }
 
-function sqnrOf(
-  reference: readonly (readonly OutputPart[])[],
-  found: readonly (readonly OutputPart[])[],
-): number {
+/** Signal to noise of runs beside those they stand for, in decibels. */
+export function sqnrOf(reference: Runs, found: Runs): number {
   const comparison = createComparison();
   for (const [run, outputs] of reference.entries()) {
     for (const [at, { data }] of outputs.entries()) {

@@ -25,7 +25,7 @@ const SAME: ReadonlySet<string> = new Set(
   `Identity Relu Gelu FastGelu BiasGelu QuickGelu Sigmoid Tanh Erf Sqrt Exp Log Neg Abs Softmax
   LogSoftmax LayerNormalization SkipLayerNormalization SimplifiedLayerNormalization Cast
   Dropout Clip LeakyRelu Elu HardSigmoid HardSwish Softplus BatchNormalization Not Floor Ceil
-  QuantizeLinear DequantizeLinear Reciprocal`.split(/\s+/),
+  QuantizeLinear DequantizeLinear Reciprocal MultiHeadAttention`.split(/\s+/),
 );
 const BROADCAST: ReadonlySet<string> = new Set(
   'Add Sub Mul Div Pow Min Max Where Equal Less Greater And Or'.split(' '),
@@ -109,6 +109,14 @@ const OTHERS: Readonly<Record<string, (editor: GraphEditor) => Rule>> = {
       sizes &&
       numbers(sizes).map((size, axis) => (size === 0 ? shape?.[axis] : size < 0 ? undefined : size))
     );
+  },
+  Split: (editor) => (node, shapeOf) => {
+    const shape = shapeOf(0);
+    const listed = tensorNamed(editor, node.inputs[1] ?? '');
+    const sizes = listed ? numbers(listed) : attributeOf(node, 'split')?.ints.map(Number);
+    const given = Number(attributeOf(node, 'axis')?.int ?? 0n);
+    const at = given < 0 ? given + (shape?.length ?? 0) : given;
+    return shape?.map((size, axis) => (axis === at ? sizes?.[0] : size));
   },
   Unsqueeze: (editor) => (node, shapeOf) => {
     const shape = shapeOf(0);

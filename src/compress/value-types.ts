@@ -25,7 +25,8 @@ const UNKNOWN = new Set(
 
 /** Of onnxruntime's own operators: those whose first output is of the type of their first input. */
 const LIKE_FIRST = new Set(
-  'Gelu FastGelu BiasGelu QuickGelu SkipLayerNormalization MatMulNBits FusedMatMul'.split(' '),
+  `Gelu FastGelu BiasGelu QuickGelu SkipLayerNormalization MatMulNBits FusedMatMul
+  MultiHeadAttention`.split(/\s+/),
 );
 
 /** Infers element types forward from inputs, constants and value infos. */

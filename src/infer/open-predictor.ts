@@ -1,5 +1,5 @@
 import type { LoadedModel } from '../models/store.ts';
-import { LedgeError, toLedgeError } from '../std/error.ts';
+import { LedgeError } from '../std/error.ts';
 import type { OpenOptions, Predictor } from './predictor.ts';
 import type { Outputs } from './request.ts';
 import { createRequest } from './request.ts';
@@ -34,13 +34,10 @@ export function openPredictor({ model, rungs, scheduler, options }: PredictorOpt
         const { deployment } = rungs;
         if (closing !== undefined) throw closedError(model);
         if (deployment.failure !== undefined) throw deployment.failure;
-        const told = hasLadder ? rungs.counted({ resolve, reject }) : { resolve, reject };
-        try {
-          const asked = { priority, deadlineAtMs, onRan, keeps, options, ...told };
-          scheduler.submit(deployment, createRequest(deployment, inputs, asked));
-        } catch (error) {
-          told.reject(toLedgeError(error));
-        }
+        const asked = { priority, deadlineAtMs, onRan, keeps, options, resolve, reject };
+        const request = createRequest(deployment, inputs, asked);
+        if (!hasLadder) scheduler.submit(deployment, request);
+        else rungs.submit(request, (counted) => scheduler.submit(deployment, counted));
       });
     },
     close() {

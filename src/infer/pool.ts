@@ -127,7 +127,7 @@ class WorkerPool implements Pool {
     return openPredictor({ model, rungs, scheduler: this.#scheduler, options });
   }
 
-  /** The rung that was asked for; else the board's, or the first below it that fits. */
+  /** The rung that was asked for; else the board's, the first below it that fits, or above it. */
   async #openFirst(
     model: LoadedModel,
     asked: OpenOptions,
@@ -135,23 +135,22 @@ class WorkerPool implements Pool {
     const { precision = [] } = this.#options;
     const wanted = pickRung(model, { precision, rung: asked.rung });
     const refusals: LedgeError[] = [];
-    for (const [at, rung] of model.rungs.entries()) {
-      if (at < wanted) continue;
+    const places = model.rungs.map((_, place) => place);
+    const others = [...places.slice(wanted + 1), ...places.slice(0, wanted).reverse()];
+    for (const at of asked.rung === undefined ? [wanted, ...others] : [wanted]) {
       try {
-        const first = await this.#take(rung, asked);
+        const first = await this.#take(model.rungs[at]!, asked);
         const cause = asked.rung === undefined ? 'board' : 'flow';
         const detail = refusals.map(({ message }) => message).join('; ');
         return { first, at, why: { cause: refusals.length > 0 ? 'memory' : cause, detail } };
       } catch (error) {
         if (!(error instanceof LedgeError) || error.code !== 'memory-exceeded') throw error;
         refusals.push(error);
-        if (asked.rung !== undefined) break;
       }
     }
-    const [refusal, ...others] = refusals;
-    if (others.length === 0) throw refusal;
+    if (refusals.length === 1) throw refusals[0];
     const told = refusals.map(({ message }) => message).join('; ');
-    throw new LedgeError('memory-exceeded', told, { context: others.at(-1)!.context });
+    throw new LedgeError('memory-exceeded', told, { context: { ...refusals[0]?.context } });
   }
 
   /** One more use of a rung, loaded where it is not yet. */

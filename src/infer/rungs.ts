@@ -2,7 +2,7 @@ import type { LoadedModel, LoadedRung } from '../models/store.ts';
 import { LedgeError, toLedgeError } from '../std/error.ts';
 import type { Deployment } from './deployment.ts';
 import type { PredictorRungs, RungWhy } from './predictor.ts';
-import type { Asked } from './request.ts';
+import type { Request } from './request.ts';
 
 /** One use of a deployment, to be given back. */
 export interface Use {
@@ -13,13 +13,11 @@ export interface Use {
 /** The use that requests go to, and those before it that are not done. */
 export interface UsedRungs extends PredictorRungs {
   readonly deployment: Deployment;
-  /** Counts a request of the rung at work until one of the two given back is called. */
-  counted(asked: Settling): Settling;
+  /** Submits a request for the rung at work, counted until it is settled. Throws what `submit` throws. */
+  submit(request: Request, submit: (counted: Request) => void): void;
   /** Gives everything back; no rung is taken up any more. */
   close(): Promise<void>;
 }
-
-type Settling = Pick<Asked, 'resolve' | 'reject'>;
 
 export interface RungsOptions {
   readonly model: LoadedModel;
@@ -100,23 +98,24 @@ export function createRungs({ model, take, ...begin }: RungsOptions): UsedRungs 
     get deployment() {
       return held.use.deployment;
     },
-    counted({ resolve, reject }) {
+    submit(request, submit) {
       const own = held;
-      const settle = () => {
+      const settled = () => {
         own.pending -= 1;
         if (own.pending === 0) own.idle?.();
       };
-      own.pending += 1;
-      return {
+      submit({
+        ...request,
         resolve(outputs) {
-          resolve(outputs);
-          settle();
+          request.resolve(outputs);
+          settled();
         },
         reject(error) {
-          reject(error);
-          settle();
+          request.reject(error);
+          settled();
         },
-      };
+      });
+      own.pending += 1;
     },
     move(to, cause) {
       const turn = last.then(() => change(to, cause));

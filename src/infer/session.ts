@@ -30,6 +30,16 @@ export interface SessionOptions {
   readonly intraOpThreads: number;
   readonly inputs: readonly NamedTensorSpec[];
   readonly outputs: readonly NamedTensorSpec[];
+  /** Makes the runtime write down what each node takes. */
+  readonly trace?: TraceOptions;
+}
+
+/** Where the runtime writes what it did. */
+export interface TraceOptions {
+  /** The trace's file begins with this path; the runtime adds the time and `.json`. */
+  readonly filePrefix: string;
+  /** Where the model goes as it is run: after the runtime's own fusing and folding. */
+  readonly optimisedFile?: string;
 }
 
 /** A model in the runtime, on this thread. */
@@ -38,6 +48,8 @@ export interface Session {
   readonly provider: string;
   /** Runs once; inputs and outputs in the model's order. Rejects with the runtime's error. */
   run(inputs: readonly InputPart[]): Promise<readonly OutputPart[]>;
+  /** Closes the trace's file, where there is one. */
+  endTrace(): void;
   release(): Promise<void>;
 }
 
@@ -61,7 +73,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   for (const provider of options.providers) {
     if (!available.includes(provider)) continue;
     try {
-      const settings = optionsFor(provider, options.intraOpThreads);
+      const settings = {
+        ...optionsFor(provider, options.intraOpThreads),
+        ...traceOptions(options.trace),
+      };
       const session = await InferenceSession.create(options.file, settings);
       return wrap(session, provider, options);
     } catch (error) {
@@ -90,6 +105,16 @@ function optionsFor(provider: string, intraOpNumThreads: number): InferenceSessi
   };
 }
 
+function traceOptions(trace: TraceOptions | undefined): InferenceSession.SessionOptions {
+  if (trace === undefined) return {};
+  const { filePrefix, optimisedFile } = trace;
+  return {
+    enableProfiling: true,
+    profileFilePrefix: filePrefix,
+    ...(optimisedFile && { optimizedModelFilePath: optimisedFile }),
+  };
+}
+
 function wrap(session: InferenceSession, provider: string, options: SessionOptions): Session {
   const inputs = options.inputs.map(({ name, type }) => ({ name, type, array: arrayOf(type) }));
   const outputs = options.outputs.map(({ name, type }) => ({ name, array: arrayOf(type) }));
@@ -110,6 +135,7 @@ function wrap(session: InferenceSession, provider: string, options: SessionOptio
         return { shape: result.dims, data: viewAs(array, result.data as TensorData) };
       });
     },
+    endTrace: () => session.endProfiling(),
     release: () => session.release(),
   };
 }

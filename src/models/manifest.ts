@@ -104,6 +104,11 @@ const fields = z.strictObject({
   origin: z.string().min(1).optional().describe('Where the model comes from.'),
   accuracy: z.array(accuracy).optional().describe('What was measured, and on which data.'),
   description: z.string().optional().describe('What the model does, for people.'),
+  taught: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Version of what was taught on a node: `ledge teach`; the files are in teach/.'),
   rung: rungName
     .optional()
     .describe('With a ladder: what this file is called as its first rung; default its precision.'),

@@ -46,7 +46,7 @@ export const homeAssistantField = z
       .min(0.1)
       .max(3600)
       .default(30)
-      .describe('Pace of latency, queue, dropped and temperature.'),
+      .describe('Pace of latency, queue, dropped, rungs stepped down and temperature.'),
     area: z.string().min(1).max(128).optional().describe('Area suggested for the devices.'),
   })
   .optional()

@@ -4,9 +4,9 @@ import { z } from '../std/schema.ts';
 const { throttleAtCelsius, waitShareMax, fillShareMax, missedShareMax } = ladderFields;
 const { downAfterSeconds, upAfterSeconds, upAfterSecondsMax } = ladderFields;
 
-/** A default with the field's own description. */
-function usually<T extends z.ZodType>(field: T, value: NonNullable<z.input<T>>) {
-  return field.default(value as never).describe(field.description ?? '');
+/** A default, with the field's own description. */
+function usually(field: z.ZodNumber, value: number) {
+  return field.default(value).describe(field.description ?? '');
 }
 
 /** The field `ladder` of the configuration: when flows step down to a cheaper rung of their model. */

@@ -27,7 +27,7 @@ export interface Control {
   /** Publishes an event on bridge/event, with more fields, and the flow list soon after. */
   changed(kind: string, name: string, more?: Readonly<Record<string, unknown>>): void;
   /** Answers one more request; gives how to answer it no more. */
-  offer(request: string, handler: RequestHandler): () => void;
+  offer(request: string, handler: RequestHandler, options?: RequestOptions): () => void;
   /** Publishes bridge/devices soon. */
   devicesChanged(): void;
   /** Says offline and takes no further request. */
@@ -49,10 +49,25 @@ export interface ControlOptions {
 /** Gives the data of a request's answer; what it throws is told as its error. */
 export type RequestHandler = (payload: unknown) => unknown;
 
+export interface RequestOptions {
+  /** What a request that carries events may have. Default: a few names. */
+  readonly bytesMax?: number;
+}
+
+interface Offer {
+  readonly handler: RequestHandler;
+  readonly bytesMax: number;
+}
+
 /** Publishes the retained topics, now and whenever the broker comes back, and answers requests. */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const { bus, base, flows, status, clock, log } = options;
-  const requests = new Map(requestsOf(options));
+  const requests = new Map(
+    [...requestsOf(options)].map(([name, handler]): [string, Offer] => [
+      name,
+      { handler, bytesMax: REQUEST_BYTES_MAX },
+    ]),
+  );
   let cancelFlows: (() => void) | undefined;
   let cancelDevices: (() => void) | undefined;
   let closed = false;
@@ -118,8 +133,8 @@ export async function openControl(options: ControlOptions): Promise<Control> {
         void publishFlows();
       });
     },
-    offer(request, handler) {
-      requests.set(request, handler);
+    offer(request, handler, { bytesMax = REQUEST_BYTES_MAX } = {}) {
+      requests.set(request, { handler, bytesMax });
       return () => void requests.delete(request);
     },
     devicesChanged() {
@@ -186,21 +201,21 @@ function named<T extends { name?: string | undefined }>(
 
 /** One request's answer: never throws, and carries the transaction back. */
 async function respond(
-  requests: ReadonlyMap<string, RequestHandler>,
+  requests: ReadonlyMap<string, Offer>,
   name: string,
   payload: Uint8Array,
 ): Promise<object> {
   let request: unknown;
   try {
-    request = parseRequest(payload);
-    const handler = requests.get(name);
-    if (handler === undefined) {
+    const offer = requests.get(name);
+    request = parseRequest(payload, offer?.bytesMax ?? REQUEST_BYTES_MAX);
+    if (offer === undefined) {
       throw new LedgeError(
         'not-found',
         `There is no request "${name}", only ${[...requests.keys()].join(', ')}`,
       );
     }
-    return { data: await handler(request), status: 'ok', ...transactionOf(request) };
+    return { data: await offer.handler(request), status: 'ok', ...transactionOf(request) };
   } catch (error) {
     const { message } =
       error instanceof z.ZodError ? new Error(z.prettifyError(error)) : toLedgeError(error);
@@ -209,9 +224,9 @@ async function respond(
 }
 
 /** A JSON object; an empty payload asks for nothing special, a bare word names a flow. */
-function parseRequest(payload: Uint8Array): unknown {
-  if (payload.byteLength > REQUEST_BYTES_MAX) {
-    throw new LedgeError('payload-too-large', `A request has at most ${REQUEST_BYTES_MAX} bytes`);
+function parseRequest(payload: Uint8Array, bytesMax: number): unknown {
+  if (payload.byteLength > bytesMax) {
+    throw new LedgeError('payload-too-large', `This request has at most ${bytesMax} bytes`);
   }
   const text = Buffer.from(payload).toString('utf8').trim();
   if (text === '') return {};

@@ -1,4 +1,5 @@
 import type { RungChange, StepLadder } from '../flow/ladder.ts';
+import { AUTO } from '../models/manifest.ts';
 import type { Clock } from '../std/clock.ts';
 import { LedgeError, toLedgeError } from '../std/error.ts';
 import { z } from '../std/schema.ts';
@@ -14,9 +15,6 @@ import {
 } from './ladder-decision.ts';
 import { createLadderMeter, type LadderMeter } from './ladder-meter.ts';
 import type { Log } from './log.ts';
-
-/** What a request says in place of a rung's name. */
-const AUTO = 'auto';
 
 const flowAndRung = z.object({ name: z.string(), rung: z.string() });
 
@@ -40,7 +38,9 @@ interface Watched {
   readonly meter: LadderMeter;
   readonly first: RungChange;
   state: DecisionState;
-  moving: boolean;
+  /** Moves that are not done, one after the other. */
+  moves: number;
+  last: Promise<unknown>;
   /** Changes that were not made since the last that was. */
   refusals: number;
   retryAtMs: number;
@@ -76,7 +76,8 @@ export function openLadders(options: LaddersOptions): { close(): void } {
     const { rungs } = ladder;
     const one: Watched = {
       ...{ flow, ladder, limits, meter: createLadderMeter(), first: rungs.why },
-      ...{ state: startDecision(limits), moving: false, refusals: 0, retryAtMs: 0 },
+      ...{ state: startDecision(limits), moves: 0, last: Promise.resolve() },
+      ...{ refusals: 0, retryAtMs: 0 },
     };
     if (rungs.why.cause === 'memory') {
       const fields = { flow, model: nameOf(ladder), rung: rungNow(ladder) };
@@ -104,23 +105,33 @@ export function openLadders(options: LaddersOptions): { close(): void } {
     const nowMs = performance.now();
     const facts = { celsius, ...one.meter.read(runner, nowMs) };
     const fixed = config.stepping === 'fixed' || ladder.stepping === 'fixed';
-    if (fixed || one.moving || pins.has(one.flow) || nowMs < one.retryAtMs) return;
+    if (fixed || one.moves > 0 || pins.has(one.flow) || nowMs < one.retryAtMs) return;
     const { at, best, models } = ladder.rungs;
     const place = { at, best, last: models.length - 1 };
-    const { state, move } = decide(one.state, facts, { limits, place, nowMs });
+    const { state, move: next } = decide(one.state, facts, { limits, place, nowMs });
     one.state = state;
-    if (move !== undefined) void change(one, move.to, move.why).catch(() => undefined);
+    if (next !== undefined) void change(one, next.to, next.why).catch(() => undefined);
   }
 
-  /** Moves to another rung and says so, or says why not. */
-  async function change(one: Watched, to: number, why: RungChange): Promise<void> {
+  /** Moves to another rung, after the moves before, and says so, or says why not. */
+  function change(one: Watched, to: number, why: RungChange): Promise<void> {
+    one.moves += 1;
+    const turn = one.last.then(() => move(one, to, why));
+    one.last = turn
+      .catch(() => undefined)
+      .then(() => {
+        one.moves -= 1;
+      });
+    return turn;
+  }
+
+  async function move(one: Watched, to: number, why: RungChange): Promise<void> {
     const { flow, ladder } = one;
     const told = {
       model: nameOf(ladder),
       from: rungNow(ladder),
       to: ladder.rungs.models[to]?.rung,
     };
-    one.moving = true;
     try {
       await ladder.rungs.move(to, why);
       one.refusals = 0;
@@ -134,8 +145,6 @@ export function openLadders(options: LaddersOptions): { close(): void } {
       if (code === 'closed') return;
       refuse(one, { ...told, why: why.cause, error: message });
       throw error;
-    } finally {
-      one.moving = false;
     }
   }
 

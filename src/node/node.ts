@@ -11,14 +11,15 @@ import { createStages } from '../stages/stages.ts';
 import { systemClock } from '../std/clock.ts';
 import { LedgeError } from '../std/error.ts';
 import { packagePath, packageVersion } from '../std/package.ts';
-import { createTeardown } from '../std/teardown.ts';
+import { createTeardown, type Teardown } from '../std/teardown.ts';
 import { makeFolder } from '../store/make-folder.ts';
 import type { Pages } from '../web/server.ts';
 import { NAME, type NodeConfig } from './config.ts';
 import { type Control, openControl } from './control.ts';
+import type { LoadContext } from './flow-load.ts';
 import type { FlowStatus } from './flow-status.ts';
 import { type Flows, type FlowsOptions, openFlows } from './flows.ts';
-import { openLadders } from './ladders.ts';
+import { type LaddersOptions, openLadders } from './ladders.ts';
 import { type NodeLedger, openLedger } from './ledger.ts';
 import { createLog, type Log, type LogLine } from './log.ts';
 import { openNodeAccess } from './open-access.ts';
@@ -26,6 +27,7 @@ import { openBus } from './open-bus.ts';
 import { openIntegrations } from './open-integrations.ts';
 import { openMicrophones } from './open-microphones.ts';
 import { openKept } from './open-store.ts';
+import { openTeach } from './open-teach.ts';
 import { openNodeUplink } from './open-uplink.ts';
 import { openWeb } from './open-web.ts';
 import { createStatus, type Status } from './status.ts';
@@ -68,14 +70,15 @@ export async function openNode(
     const uplink = await openNodeUplink(config, { bus, store, log, teardown });
     teardown.add('the ledger', () => ledger?.close());
     const onChange = (kind: string, name: string) => control?.changed(kind, name);
-    const flows = await openNodeFlows(config, { bus, journal, trial, pool, log, onChange });
+    const parts = { bus, journal, trial, pool, log, onChange };
+    const { flows, folder, load } = await openNodeFlows(config, parts);
     teardown.add('the flows', () => flows[Symbol.asyncDispose]());
     const counters = { bus, store, journal, flows, uplink, base, clock: systemClock, log };
     const opened = await openLedger(counters);
     ledger = opened;
     const version = packageVersion();
-    const parts = { node: config.node, version, bus, board, pool, flows, store, journal };
-    const status = createStatus(parts);
+    const shown = { node: config.node, version, bus, board, pool, flows, store, journal };
+    const status = createStatus(shown);
     teardown.add('the status', () => status.close());
     const healthMs = config.health.intervalSeconds * 1e3;
     const told = { bus, base, flows, status, ledger: opened, clock: systemClock, log, healthMs };
@@ -87,16 +90,9 @@ export async function openNode(
     uplink?.start().catch((error: unknown) => log.error('Uplink', { error: String(error) }));
     flows.begin();
     const shared = { bus, clock: systemClock, log, teardown, flows, control: topics };
-    const readCelsius = () => readTemperature(config.ladder.thermalFolder);
-    const { throttleAtCelsius } = board;
-    const ladders = openLadders({
-      ...shared,
-      config: config.ladder,
-      throttleAtCelsius,
-      readCelsius,
-    });
-    teardown.add('the ladders', () => ladders.close());
+    const readCelsius = openNodeLadders(config, board, shared);
     await openIntegrations(config, { ...shared, base, version, readCelsius });
+    openTeach({ ...shared, folder, bench: { pool, load } });
     openMicrophones(config, { ...shared, status });
     const pages = pagesOf(status, flows);
     const web = await openWeb(config, { access, bus, log, pages, teardown });
@@ -124,7 +120,7 @@ async function openNodeFlows(
   config: NodeConfig,
   parts: Pick<FlowsOptions['runner'], 'bus' | 'journal' | 'trial'> &
     Pick<FlowsOptions, 'log' | 'onChange'> & { readonly pool: Pool },
-): Promise<Flows> {
+): Promise<{ flows: Flows; folder: string; load: LoadContext }> {
   const { bus, journal, trial, pool, log, onChange } = parts;
   const folder = await prepareFlows(config, log);
   const load = {
@@ -132,7 +128,7 @@ async function openNodeFlows(
     devices: config.devices,
     trust: await loadTrust(config.trust),
   };
-  return openFlows({
+  const flows = await openFlows({
     folder,
     stateFolder: join(config.data, 'state'),
     load,
@@ -142,6 +138,19 @@ async function openNodeFlows(
     drainMs: config.drainSeconds * 1e3,
     onChange,
   });
+  return { flows, folder, load };
+}
+
+/** Lets flows step down their models' ladders; gives how the machine's heat is read. */
+function openNodeLadders(
+  { ladder: config }: NodeConfig,
+  { throttleAtCelsius }: Board,
+  parts: Pick<LaddersOptions, 'flows' | 'control' | 'clock' | 'log'> & { teardown: Teardown },
+): LaddersOptions['readCelsius'] {
+  const readCelsius = () => readTemperature(config.thermalFolder);
+  const ladders = openLadders({ ...parts, config, throttleAtCelsius, readCelsius });
+  parts.teardown.add('the ladders', () => ladders.close());
+  return readCelsius;
 }
 
 function pagesOf(status: Status, flows: Flows): Pages {

@@ -11,8 +11,10 @@ const QUANTILE = 0.99;
 const CONSTANT_PART = 0.01;
 /** A deviation smaller than this part of the mean is rounding, not movement. */
 const ROUNDING_PART = 1e-9;
+/** A value nearer to 0 than this is 0: a part of it may not be a number to divide by. */
+const SIZE_MIN = 1e-100;
 /** More deviations than this say nothing more, and their squares must stay far from overflow. */
-const DEVIATIONS_MAX = 1e6;
+export const DEVIATIONS_MAX = 1e6;
 
 /** What is normal of a machine, learned from rows of n fields. All arrays are float64. */
 export interface LearnedNormal {
@@ -70,7 +72,7 @@ function scaleOf(rows: Float64Array, n: number): { mean: Float64Array; scale: Fl
     const deviation = Math.sqrt(variance);
     const size = Math.abs(mean[field] as number);
     if (deviation > ROUNDING_PART * size) return deviation;
-    return size === 0 ? 1 : CONSTANT_PART * size;
+    return size < SIZE_MIN ? 1 : CONSTANT_PART * size;
   });
   return { mean, scale };
 }

@@ -34,6 +34,7 @@ import { magnitude } from './preprocess/magnitude.ts';
 import { melSpectrogram } from './preprocess/mel-spectrogram.ts';
 import { mfcc } from './preprocess/mfcc.ts';
 import { normalise } from './preprocess/normalise.ts';
+import { novelty } from './preprocess/novelty.ts';
 import { overlapAdd } from './preprocess/overlap-add.ts';
 import { resample } from './preprocess/resample.ts';
 import { reshape } from './preprocess/reshape.ts';
@@ -62,6 +63,7 @@ const PREPROCESS = [
   melSpectrogram,
   mfcc,
   normalise,
+  novelty,
   overlapAdd,
   resample,
   reshape,

@@ -94,3 +94,13 @@ export async function openStateFiles(
     },
   };
 }
+
+/** What one device has kept, from outside of a node that may run: nothing is renamed or written. */
+export async function readStateFile(
+  folder: string,
+  device: string,
+): Promise<DeviceState | undefined> {
+  const path = join(folder, `${encodeURIComponent(device)}.json`);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as DeviceState);
+}

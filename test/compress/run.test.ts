@@ -38,6 +38,29 @@ function leftovers(): string[] {
 }
 
 describe('compressing a model', () => {
+  test('takes one that adds up in float64 beside its float32 layers', async () => {
+    const file = join(folder, 'double.onnx');
+    const nodes = [
+      node('Add', [['x', 'x'], ['doubled']]),
+      node('Cast', [['doubled'], ['small']], { attributes: [attribute('to', 1n)] }),
+      node('MatMul', [['small', 'w'], ['h']]),
+      node('Relu', [['h'], ['y']]),
+    ];
+    const bytes = modelBytes(
+      model({
+        nodes,
+        initializers: [weights('w', [64, 128])],
+        inputs: [valueInfo('x', 'float64', ['N', 64])],
+        outputs: [valueInfo('y', 'float32', ['N', 128])],
+      }),
+    );
+    writeFileSync(file, bytes);
+    const recipe = await loadRecipe('int8');
+    const report = await compressModel({ file, recipe, out: join(folder, 'double'), signal });
+    expect(report.worstLayers.map(({ layer }) => layer)).toEqual(['h']);
+    expect(report.error.sqnrDb).toBeGreaterThan(30);
+  });
+
   test('writes the model and a report of size, load, speed, error, passes and layers', async () => {
     const out = join(folder, 'int8');
     const recipe = await loadRecipe('int8');

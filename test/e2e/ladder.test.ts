@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { quickModel, slowModel, writeLadder } from '../fixtures/ladder.ts';
+import { heavyModel, quickModel, slowModel, writeLadder } from '../fixtures/ladder.ts';
 import { fourNumbers } from '../harness/flows.ts';
 import { connectTest, type TestClient } from '../harness/mqtt.ts';
 import { type RunningNode, startNode, temporaryFolder } from '../harness/node.ts';
@@ -230,4 +230,42 @@ test('a rung whose file changes is refused at the reload, and the flow runs on',
   });
   await publish(3);
   expect((await results()).at(-1)?.model.rung).toBe('best');
+});
+
+test('a rung that does not fit is passed over at the start, and refused later, aloud', async () => {
+  const flows = join(root, 'small-board');
+  const quick = { name: 'quick', precision: 'int8', model: quickModel() };
+  const heavy = { name: 'heavy', precision: 'fp32', model: heavyModel(2_000_000) };
+  const ladders = { over: [heavy, quick], under: [{ ...quick, precision: 'fp32' }, heavy] };
+  for (const [name, rungs] of Object.entries(ladders)) {
+    await writeLadder(join(flows, name), rungs);
+    const text = FLOW.replace('in/{device}', `${name}/{device}`);
+    await writeFile(join(flows, name, 'flow.yaml'), text);
+  }
+  const budget = ['inference.workers=1', `inference.memoryBytesMax=${40 * 2 ** 20}`];
+  const args = ['--board', 'generic-x64', ...budget.flatMap((one) => ['--set', one])];
+  await using small = await startNode({ flows, args });
+  await using watcher = await connectTest(small.ready.mqtt, [`${BRIDGE}/#`]);
+  const ladderOf = async (name: string) => {
+    const { flows: listed } = (await (await fetch(`${small.ready.http}/flows`)).json()) as {
+      flows: { name: string; ladders: [Record<string, unknown>] }[];
+    };
+    return listed.find((flow) => flow.name === name)?.ladders[0];
+  };
+  const needs = /rung "heavy" needs 45\.8 MiB, .* of 40\.0 MiB are in use/;
+  expect(await ladderOf('over')).toMatchObject({
+    ...{ rung: 'quick', why: 'memory', best: 'quick', detail: expect.stringMatching(needs) },
+  });
+  const body = JSON.stringify({ name: 'under', rung: 'heavy' });
+  await watcher.client.publishAsync(`${BRIDGE}/request/flow/rung`, body);
+  const { json } = await watcher.next(({ topic }) => topic.endsWith('response/flow/rung'));
+  expect(json).toMatchObject({ status: 'error', error: expect.stringMatching(needs) });
+  const event = await watcher.next(({ json: told }) => told.type === 'flow-rung-refused');
+  expect(event.json).toMatchObject({ name: 'under', from: 'quick', to: 'heavy', why: 'request' });
+  expect(await ladderOf('under')).toMatchObject({
+    ...{ rung: 'quick', why: 'board', refused: expect.stringMatching(needs) },
+  });
+  expect(small.log).toContainEqual(
+    expect.objectContaining({ message: 'A better rung does not fit', flow: 'over', rung: 'quick' }),
+  );
 });

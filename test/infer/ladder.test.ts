@@ -68,6 +68,17 @@ describe('memory', () => {
     await expect(run(predictor, one(1))).resolves.toHaveProperty('y');
   });
 
+  test('that the cheapest exceeds lets one above it run', async () => {
+    const rungs = [
+      { ...RUNGS[2]!, precision: 'fp32' },
+      { ...heavy('odd'), precision: 'int8' },
+    ];
+    const folder = await ladderFolder(rungs);
+    const pool = await testPool({ memoryBytesMax: BUDGET_BYTES, precision: ['int8'] });
+    const predictor = await pool.open(folder, OPEN);
+    expect(predictor.rungs).toMatchObject({ at: 0, best: 0, why: { cause: 'memory' } });
+  });
+
   test('that no rung fits refuses the model, with every figure', async () => {
     const folder = await ladderFolder([heavy('best'), { ...heavy('less'), precision: 'int8' }]);
     const pool = await testPool({ memoryBytesMax: BUDGET_BYTES });

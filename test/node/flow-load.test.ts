@@ -6,6 +6,7 @@ import { closeLoaded, loadFlow } from '../../src/node/flow-load.ts';
 import { createPredict } from '../../src/stages/infer/predict.ts';
 import { createStages } from '../../src/stages/stages.ts';
 import { formatProblem } from '../../src/std/yaml.ts';
+import { quickModel, slowModel, writeLadder } from '../fixtures/ladder.ts';
 import { tinyFlow, writeFlow } from '../harness/flows.ts';
 import { temporaryFolder } from '../harness/node.ts';
 
@@ -33,6 +34,14 @@ async function load(name: string, text: string) {
   return loadFlow(join(root, name), { stages, devices: undefined });
 }
 
+const STAIRS = [
+  { name: 'best', precision: 'fp32', model: slowModel(1) },
+  { name: 'quick', precision: 'int8', model: quickModel() },
+];
+
+const ladderFlow = (words: string) =>
+  tinyFlow().replace('model.onnx', `model.yaml${words === '' ? '' : `, ${words}`}`);
+
 async function problemsOf(name: string, text: string): Promise<string[]> {
   const loaded = await load(name, text);
   return loaded.kind === 'problems' ? loaded.problems.map(formatProblem) : [];
@@ -44,6 +53,46 @@ test('a loaded flow holds its models until it is closed', async () => {
   expect(pool.memoryBytes).toBeGreaterThan(0);
   if (loaded.kind === 'ok') await closeLoaded(loaded.value);
   expect(pool.memoryBytes).toBe(0);
+});
+
+test.each([
+  [
+    'rung: third',
+    /flow\.yaml:4: steps\.1\.predict\.rung: found "third", expected one of best, quick/,
+  ],
+  ['ladder: sometimes', /flow\.yaml:4: steps\.1\.predict\.ladder: found "sometimes", expected /],
+  [
+    'ladder: { fillShareMax: 2 }',
+    /flow\.yaml:4: .*predict\.ladder\.fillShareMax: found 2, expected/,
+  ],
+  [
+    'ladder: { downAfter: 2 }',
+    /flow\.yaml:4: .*predict\.ladder\.downAfter: expected no such field/,
+  ],
+])('a step that says %s is told what is wrong with it', async (words, problem) => {
+  await writeLadder(join(root, 'stairs'), STAIRS);
+  expect(await problemsOf('stairs', ladderFlow(words))).toEqual([expect.stringMatching(problem)]);
+});
+
+test('a rung of a model without a ladder is told', async () => {
+  const text = tinyFlow().replace('model.onnx', 'model.onnx, rung: int8');
+  const [problem] = await problemsOf('tiny', text);
+  expect(problem).toMatch(/predict\.rung: found "int8", expected a model with a ladder/);
+});
+
+test.each([
+  ['', { stepping: 'auto', at: 0, limits: {} }],
+  ['ladder: fixed', { stepping: 'fixed', at: 0, limits: {} }],
+  ['rung: quick', { stepping: 'fixed', at: 1, limits: {} }],
+  ['rung: quick, ladder: auto', { stepping: 'auto', at: 1, limits: {} }],
+  ['ladder: { upAfterSeconds: 9 }', { stepping: 'auto', at: 0, limits: { upAfterSeconds: 9 } }],
+])('a step with "%s" steps as it says', async (words, { stepping, at, limits }) => {
+  await writeLadder(join(root, 'stairs'), STAIRS);
+  const loaded = await load('stairs', ladderFlow(words));
+  if (loaded.kind === 'problems') throw new Error(loaded.problems.map(formatProblem).join());
+  const ladder = loaded.value.parts.steps[1]?.compiled.ladder;
+  expect(ladder).toMatchObject({ stepping, limits, rungs: { at, best: at } });
+  await closeLoaded(loaded.value);
 });
 
 test.each([

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startProgram } from '../program.ts';
 import type { PeerSettings, PeerStart } from './peer.ts';
+import { mountTrixie, whyNoTrixie } from './trixie.ts';
 
 const SCRIPT = fileURLToPath(new URL('python.py', import.meta.url));
 /** Where the script and the model lie inside the other root. */
@@ -18,9 +19,9 @@ export async function startPython(
   settings: PeerSettings,
   log: string,
 ): Promise<PeerStart> {
-  const reason = whyAbsent(root);
+  const reason = whyNoTrixie(root);
   if (reason !== undefined) return { kind: 'absent', reason };
-  const unmount = mount(root);
+  const unmount = mountTrixie(root);
   mkdirSync(join(root, INSIDE), { recursive: true });
   copyFileSync(SCRIPT, join(root, INSIDE, 'python.py'));
   copyFileSync(settings.model, join(root, INSIDE, 'model.onnx'));
@@ -43,24 +44,4 @@ export async function startPython(
   };
   const version = `onnxruntime ${runtime}, paho ${paho}`;
   return { kind: 'started', version, program: { ...program, stop } };
-}
-
-function whyAbsent(root: string): string | undefined {
-  if (!existsSync(join(root, 'usr/lib/python3/dist-packages/onnxruntime'))) {
-    const how = 'docs/benchmarks.md tells how to make one; --trixie DIR';
-    return `no Debian trixie with python3-onnxruntime in ${root} (${how})`;
-  }
-  if (process.getuid?.() !== 0) return 'only root may change the root folder';
-  return undefined;
-}
-
-/** Gives the other root this machine's /proc and /sys; what it gives back takes them away again. */
-function mount(root: string): () => void {
-  const mounts = readFileSync('/proc/mounts', 'utf8');
-  const targets = ['proc', 'sys'].map((folder) => ({ from: `/${folder}`, to: join(root, folder) }));
-  const missing = targets.filter(({ to }) => !mounts.includes(` ${to} `));
-  for (const { from, to } of missing) execFileSync('mount', ['--bind', from, to]);
-  return () => {
-    for (const { to } of missing) execFileSync('umount', [to]);
-  };
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { decodeFlac } from '../../../src/evaluate/decode-flac.ts';
 import { parseWav } from '../../../src/signal/wav.ts';
-import { decodeFlac } from '../decode-flac.ts';
 
 export const RATE_HZ = 16_000;
 /** A frame in which loudness is measured: 10 ms. */

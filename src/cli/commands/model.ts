@@ -1,23 +1,41 @@
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { rungsOf } from '../../models/manifest.ts';
 import { type LoadedModel, type LoadedRung, listModels, loadModel } from '../../models/store.ts';
 import { flowsFolder } from '../../node/node.ts';
 import { type Inspection, inspectModel, type OnnxSummary } from '../../onnx/inspect.ts';
 import { FREE, type NamedTensorSpec } from '../../tensor/tensor.ts';
 import type { Arguments, Command, Terminal } from '../command.ts';
+import { exportMachine } from '../export-machine.ts';
+import { configOf, NODE_OPTION_HELP, NODE_OPTIONS } from '../node-options.ts';
 import { formatTable } from '../table.ts';
 
-/** `ledge model`: which models there are, and what one is and whether it would be run. */
+/** `ledge model`: which models there are, what one is, and what a machine learned as one. */
 export const model: Command = {
-  summary: 'List models, or say what one is and whether it would be run',
-  usage: 'model list [folder] [--json] | model inspect <model.onnx|model.yaml> [--json]',
-  options: { json: { type: 'boolean' } },
-  optionHelp: { json: 'the answer as JSON' },
+  summary: 'List models, say what one is, or write what a machine learned as one',
+  usage:
+    'model list [folder] [--json] | model inspect <model.onnx|model.yaml> [--json] | ' +
+    'model export <flow> --out DIR [--device ID] [--rows FILE]',
+  options: {
+    ...NODE_OPTIONS,
+    device: { type: 'string' },
+    rows: { type: 'string' },
+    out: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  optionHelp: {
+    ...NODE_OPTION_HELP,
+    device: 'export: the device whose kept state is taken; default: machine',
+    rows: 'export: records to learn from, .jsonl or .csv, in place of a kept state',
+    out: 'export: folder for the model, its manifest and a flow that runs it',
+    json: 'the answer as JSON',
+  },
   examples: [
     'ledge model list',
     'ledge model inspect flows/keyword-spotting/model.onnx',
     'ledge model inspect flows/keyword-spotting/model.yaml',
     'ledge model inspect model.onnx --json',
+    'ledge model export machine-anomaly --device pump-3 --out flows/pump-3',
+    'ledge model export machine-anomaly --rows week.csv --out flows/pump-3',
   ],
   async run(args, terminal) {
     const [action, target, ...rest] = args.positionals;
@@ -26,10 +44,40 @@ export const model: Command = {
       const manifest = /\.ya?ml$/.test(target);
       return manifest ? inspectAll(target, args, terminal) : inspect(target, args, terminal);
     }
+    const { out } = args.values;
+    if (action === 'export' && target !== undefined && typeof out === 'string') {
+      return exportLearned({ flow: target, out }, args, terminal);
+    }
     terminal.stderr.write(`Usage: ledge ${model.usage}\n`);
     return 2;
   },
 };
+
+async function exportLearned(
+  { flow, out }: { readonly flow: string; readonly out: string },
+  args: Arguments,
+  { stdout }: Terminal,
+): Promise<number> {
+  const { rows, device } = args.values;
+  const request = {
+    flow,
+    out,
+    device: typeof device === 'string' ? device : 'machine',
+    rows: typeof rows === 'string' ? rows : undefined,
+  };
+  const report = await exportMachine(request, await configOf(args));
+  if (args.values.json === true) {
+    stdout.write(`${JSON.stringify(report)}\n`);
+    return 0;
+  }
+  const { learned, from, fields, modelBytes } = report;
+  const took = learned === undefined ? '' : ` in ${Math.ceil(learned.tookMs)} ms`;
+  stdout.write(
+    `Learned from ${from}${took}: ${fields.join(', ')}\n` +
+      `Written to ${resolve(out)}: ${modelBytes.toLocaleString('en')} bytes of model\n`,
+  );
+  return 0;
+}
 
 async function list(folder: string | undefined, args: Arguments, terminal: Terminal) {
   const root = folder ?? (await flowsFolder({}));

@@ -17,10 +17,13 @@ const ACCURACY_INT8 = 4n;
 
 const blockSize = z.union([16, 32, 64, 128, 256].map((size) => z.literal(size)));
 
+const names = z.array(z.string()).default([]);
+
 const fields = {
   block: blockSize.default(64).describe('Numbers of a row that share a factor.'),
   embeddings: z.boolean().default(true).describe('Tables of embeddings as well.'),
-  exclude: z.array(z.string()).default([]).describe('Names of nodes to leave as they are.'),
+  exclude: names.describe('Nodes to leave, by name or that of their weights; * is any text.'),
+  only: names.describe('Nodes to take, named the same way; without them all.'),
   elementsMin: z
     .int()
     .min(1)

@@ -1,11 +1,11 @@
 import { createNode } from '../../onnx/build.ts';
-import { recordOfTensor } from '../../onnx/constant.ts';
 import { CONTRIBUTED, opsetOf, withDomains, withFixedConstants } from '../../onnx/edit-model.ts';
 import { createGraphEditor, type GraphEditor } from '../../onnx/graph-editor.ts';
 import { placeOf } from '../../onnx/names.ts';
 import { namesOf } from '../../onnx/names-within.ts';
 import type { Model, Node } from '../../onnx/proto.ts';
 import { domainOf } from '../../onnx/summary.ts';
+import { addWholes } from '../add-wholes.ts';
 import type { Tally } from '../pass.ts';
 import { followGraph } from '../prune/follow.ts';
 import { createUnits } from '../prune/units.ts';
@@ -107,12 +107,12 @@ function createMasks(editor: GraphEditor) {
         createNode({ operator: 'Shape', inputs: [queries], outputs: [shape] }),
         createNode({
           operator: 'Gather',
-          inputs: [shape, wholes(name, [1])],
+          inputs: [shape, addWholes(editor, name, [1])],
           outputs: [count],
         }),
         createNode({
           operator: 'Concat',
-          inputs: [wholes(name, [1, 1]), count, wholes(name, [1])],
+          inputs: [addWholes(editor, name, [1, 1]), count, addWholes(editor, name, [1])],
           outputs: [sizes],
           attributes: { axis: 0n },
         }),
@@ -121,10 +121,4 @@ function createMasks(editor: GraphEditor) {
       return name;
     },
   };
-
-  function wholes(wanted: string, values: readonly number[]): string {
-    const data = BigInt64Array.from(values.map(BigInt));
-    const tensor = { kind: 'tensor', type: 'int64', shape: [values.length], data } as const;
-    return editor.addConstant(wanted, recordOfTensor('', tensor));
-  }
 }

@@ -6,8 +6,10 @@ import { z } from '../../std/schema.ts';
 import { inputsFirst, type Linear, linearsOf } from '../linear.ts';
 import type { Pass, Tally } from '../pass.ts';
 import { quantiseColumns, ZERO_8 } from '../quantise.ts';
-import { tablesOf } from '../tables.ts';
+import { createShapes } from '../shapes.ts';
+import { type Table, tablesOf } from '../tables.ts';
 import { createBlockStore } from './block.ts';
+import { type ColumnWeights, lookUpColumns } from './tied-columns.ts';
 
 const ELEMENTS_MIN = 1024;
 /** DynamicQuantizeLinear came with this version of ONNX's operators. */
@@ -15,13 +17,16 @@ const OPSET_DYNAMIC = 11;
 /** Of embeddings: a factor for 64 numbers costs 0.5 bits for each. */
 const TABLE_BLOCK = 64;
 
+const names = z.array(z.string()).default([]);
+
 const schema = z.strictObject({
   weights: z
     .enum(['signed', 'unsigned'])
     .default('signed')
     .describe('unsigned for x86 processors without VNNI: signed products overflow there.'),
   embeddings: z.boolean().default(true).describe('Tables of embeddings in blocks of 8 bits.'),
-  exclude: z.array(z.string()).default([]).describe('Names of nodes to leave as they are.'),
+  exclude: names.describe('Nodes to leave, by name or that of their weights; * is any text.'),
+  only: names.describe('Nodes to take, named the same way; without them all.'),
   elementsMin: z
     .int()
     .min(1)
@@ -52,17 +57,11 @@ function quantise(
 ): void {
   const linears = [...linearsOf(editor, { tally, ...config })];
   const tables = config.embeddings ? tablesOf(editor, config.elementsMin) : [];
-  const tableNames = new Set(tables.map(({ name }) => name));
+  const ranks = ranksOf(editor, tables);
   const store = createBlockStore(editor, { block: TABLE_BLOCK, bits: 8, search: false });
-  for (const table of tables) store.replaceTable(table, tally);
   const inputs = new Map<string, QuantisedInput>();
   const weights = new Map<string, QuantisedWeights>();
   for (const linear of linears) {
-    // A head that is its embedding's table turned round stays one constant with it.
-    if (linear.outputsFirst && tableNames.has(linear.weightsName)) {
-      store.replaceLinear(linear, tally);
-      continue;
-    }
     const key = `${linear.weightsName} ${linear.outputsFirst}`;
     const w = weights.get(key) ?? quantiseWeights(editor, linear, config.weights);
     weights.set(key, w);
@@ -77,7 +76,24 @@ function quantise(
     }
     tally.did(`${linear.nodes[0]?.operator} in 8 bits`);
   }
+  for (const table of tables) {
+    // A head that is its embedding's table turned round is one constant with it.
+    const head = config.apart ? weights.get(`${table.name} true`) : undefined;
+    const rank = ranks.get(table);
+    if (head === undefined || rank === undefined) store.replaceTable(table, tally);
+    else lookUpColumns(editor, table, { weights: head, rank, tally });
+  }
   editor.sweep();
+}
+
+/** How many dimensions each table's indices have, where that is known. */
+function ranksOf(editor: GraphEditor, tables: readonly Table[]): ReadonlyMap<Table, number> {
+  const shapes = createShapes(editor);
+  const known = tables.flatMap((table) => {
+    const shape = shapes.of(table.node.inputs[1] ?? '');
+    return shape === undefined ? [] : [[table, shape.length] as const];
+  });
+  return new Map(known);
 }
 
 function replaceLinear(
@@ -118,9 +134,7 @@ function quantiseInput(editor: GraphEditor, name: string): QuantisedInput {
   return { values, scale, zero };
 }
 
-interface QuantisedWeights {
-  readonly values: string;
-  readonly scales: string;
+interface QuantisedWeights extends ColumnWeights {
   readonly zero: string;
 }
 
@@ -142,5 +156,6 @@ function quantiseWeights(
     values: add('int8', type, [inputs, outputs], stored),
     scales: add('scales', 'float32', [outputs], new Uint8Array(scales.buffer)),
     zero: add('zero', type, [outputs], zeros),
+    signed,
   };
 }

@@ -58,9 +58,11 @@ async function quantise(
   }
   const model = old ? raiseToOpset10(fixed) : fixed;
   const found = quantisableNodes(model);
-  const nodes = found.filter((node) => !config.exclude.includes(placeOf(node)));
+  const nodes = quantisableNodes(model, config.exclude);
   for (const node of found) {
-    if (!nodes.includes(node)) tally.left(placeOf(node), 'excluded by the recipe');
+    if (nodes.includes(node)) continue;
+    const named = config.exclude.includes(placeOf(node));
+    tally.left(placeOf(node), named ? 'excluded by the recipe' : 'what it reads is excluded');
   }
   const { calibration: method, percentile } = config;
   const values = valuesOfNodes(model, nodes);

@@ -4,7 +4,7 @@ import type { GraphEditor } from '../../onnx/graph-editor.ts';
 import type { Node } from '../../onnx/proto.ts';
 import { makerIs, numberNamed, tensorNamed, withConstant } from '../match.ts';
 import { countOf, type Extent, isSame, known, times } from '../prune/extent.ts';
-import { type Walk, wholeNumbers } from '../prune/walk.ts';
+import { isUnknown, type Walk, wholeNumbers } from '../prune/walk.ts';
 
 /** The parts of softmax(scale Q K' + mask) V over heads, by the names of their values. */
 export interface Attention {
@@ -265,7 +265,10 @@ function masksOf(
   const across = axes?.at(-1);
   if (axes === undefined || across === undefined || axes.length > 4)
     return 'a mask of unknown shape';
-  if (!isSame(across, given.total)) return 'a mask that is not known to have a place for each key';
+  // A size that nothing is known of can only be that of the keys: the sum would not work otherwise.
+  if (!isSame(across, given.total) && !isUnknown(across)) {
+    return 'a mask that is not known to have a place for each key';
+  }
   const rows = axes.length === 4 && isSame(axes[2]!, given.rows);
   return { mask: { name, rows }, causal };
 }

@@ -25,7 +25,8 @@ export function chooseGroups(groups: Groups, options: ChooseOptions): Choice {
   const sizes = createSizes(groups.weights, parameters);
   const goal = parameters * (1 - share);
   const gone = new Set<number>();
-  const steps = groups.layers.flatMap((_, layer) => stepsOf(groups, layer, options));
+  const layers = Array.from({ length: groups.layers }, (_, layer) => layer);
+  const steps = layers.flatMap((layer) => stepsOf(groups, layer, options));
   steps.sort((a, b) => a.importance - b.importance);
   for (const { members } of steps) {
     if (sizes.total() <= goal) break;
@@ -39,11 +40,8 @@ export function chooseGroups(groups: Groups, options: ChooseOptions): Choice {
 
 /** How many parameters go with each group alone. */
 export function costsOf({ all, weights }: Groups): readonly number[] {
-  return all.map((_, group) => {
-    const sizes = createSizes(weights, 0);
-    sizes.remove(group);
-    return -sizes.total();
-  });
+  const sizes = createSizes(weights, 0);
+  return all.map((_, group) => sizes.costOf(group));
 }
 
 interface Step {
@@ -75,29 +73,33 @@ function stepsOf(
   return steps;
 }
 
+interface Use {
+  /** Of the constant, as it is now. */
+  readonly dims: number[];
+  readonly axis: number;
+  places: number;
+}
+
 /** Parameters as groups go: a constant may lose places along several of its axes. */
 function createSizes(weights: readonly Weights[], parameters: number) {
-  const byConstant = new Map<string, { readonly dims: number[]; readonly vectors: boolean }>();
-  const uses = new Map<
-    number,
-    { readonly dims: number[]; readonly axis: number; places: number }[]
-  >();
+  const byConstant = new Map<string, number[]>();
+  const uses = new Map<number, Use[]>();
   for (const { key, reading, axis, groupOf } of weights) {
     // A vector that layers share is told apart by the units along it.
     const name = reading.axes.length > 1 ? reading.name : key;
-    const known = byConstant.get(name) ?? { dims: reading.record.dims.map(Number), vectors: false };
-    byConstant.set(name, known);
+    const dims = byConstant.get(name) ?? reading.record.dims.map(Number);
+    byConstant.set(name, dims);
     for (const group of groupOf) {
       if (group < 0) continue;
       const list = uses.get(group) ?? [];
       uses.set(group, list);
-      const use = list.find((one) => one.dims === known.dims && one.axis === axis);
-      if (use === undefined) list.push({ dims: known.dims, axis, places: 1 });
+      const use = list.find((one) => one.dims === dims && one.axis === axis);
+      if (use === undefined) list.push({ dims, axis, places: 1 });
       else use.places += 1;
     }
   }
   let total = parameters;
-  return {
+  const sizes = {
     total: () => total,
     remove(group: number): void {
       for (const { dims, axis, places } of uses.get(group) ?? []) {
@@ -105,5 +107,14 @@ function createSizes(weights: readonly Weights[], parameters: number) {
         dims[axis]! -= places;
       }
     },
+    costOf(group: number): number {
+      const before = total;
+      sizes.remove(group);
+      const cost = before - total;
+      for (const { dims, axis, places } of uses.get(group) ?? []) dims[axis]! += places;
+      total = before;
+      return cost;
+    },
   };
+  return sizes;
 }

@@ -1,7 +1,8 @@
-import { rawBytesOf, recordOfTensor } from '../../onnx/constant.ts';
+import { rawBytesOf } from '../../onnx/constant.ts';
 import { elementTypeOf } from '../../onnx/element-type.ts';
 import type { GraphEditor } from '../../onnx/graph-editor.ts';
 import type { Graph, Node, TensorRecord, ValueInfo } from '../../onnx/proto.ts';
+import { addWholes } from '../add-wholes.ts';
 import { countOf } from './extent.ts';
 import type { Axes, Axis, Cut, Reading, Walk } from './walk.ts';
 import { withInput } from './walk.ts';
@@ -80,14 +81,9 @@ function createCut({ editor, units }: Walk, isGone: (root: number) => boolean): 
       return result;
     },
     countOf: (axis) => cut.keptOf(axis)?.length ?? countOf(axis.size),
-    addWholes(wanted, values) {
-      const data = BigInt64Array.from(values.map(BigInt));
-      const tensor = { kind: 'tensor', type: 'int64', shape: [values.length], data } as const;
-      return editor.addConstant(wanted, recordOfTensor('', tensor));
-    },
+    addWholes: (wanted, values) => addWholes(editor, wanted, values),
     add: (node) => editor.add(node),
     freshName: editor.freshName,
-    constantOf: editor.constantOf,
     makerOf: editor.makerOf,
   };
   return cut;

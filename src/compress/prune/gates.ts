@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InputPart, OutputPart } from '../../infer/protocol.ts';
 import { createNode, createValueInfo } from '../../onnx/build.ts';
-import { recordOfTensor } from '../../onnx/constant.ts';
 import { elementTypeCode } from '../../onnx/element-type.ts';
 import { encodeModel } from '../../onnx/graph.ts';
 import { createGraphEditor } from '../../onnx/graph-editor.ts';
 import { namesOf } from '../../onnx/names-within.ts';
 import type { Graph, Model } from '../../onnx/proto.ts';
 import { fromFloat16Bits } from '../../tensor/float16.ts';
+import { addWholes } from '../add-wholes.ts';
 import type { PassContext } from '../pass.ts';
 import { openForRuns, type RunningModel } from '../run-model.ts';
 import type { Groups } from './groups.ts';
@@ -70,7 +70,7 @@ export async function measureGates(
 }
 
 function blocksOf({ all, layers }: Groups, order: readonly number[], size: number) {
-  return layers.flatMap((_, layer) => {
+  return Array.from({ length: layers }, (_, layer) => layer).flatMap((layer) => {
     const members = [...all.keys()].filter((group) => all[group]!.layer === layer);
     members.sort((a, b) => order[a]! - order[b]!);
     return Array.from({ length: Math.ceil(members.length / size) }, (_, at) =>
@@ -93,8 +93,8 @@ function withGates(model: Model, walk: Walk, groups: Groups): Model {
     if (places.every((place) => place === stays)) continue;
     const name = editor.freshName(`${gates}_of`);
     const ones = Array.from({ length: summed.fromLast - 1 }, () => 1);
-    const index = addWholes(name, places);
-    const shape = addWholes(name, [places.length, ...ones]);
+    const index = addWholes(editor, name, places);
+    const shape = addWholes(editor, name, [places.length, ...ones]);
     const node = current.get(summed.node)!;
     const x = node.inputs[summed.at] ?? '';
     const type = halfOf(summed) ? HALF : elementTypeCode('float32');
@@ -119,15 +119,6 @@ function withGates(model: Model, walk: Walk, groups: Groups): Model {
   const input = createValueInfo(gates, 'float32', [stays + 1]);
   const opened: Graph = { ...done, valueInfos: [], inputs: [...done.inputs, input] };
   return { ...model, graph: opened };
-
-  function addWholes(wanted: string, values: readonly number[]): string {
-    const data = BigInt64Array.from(values.map(BigInt));
-    const shape = [values.length];
-    return editor.addConstant(
-      wanted,
-      recordOfTensor('', { kind: 'tensor', type: 'int64', shape, data }),
-    );
-  }
 
   /** What is summed has the type of the weights beside it. */
   function halfOf({ node }: Summed): boolean {

@@ -1,5 +1,4 @@
 import { placeOf } from '../../onnx/names.ts';
-import { elementCount } from '../../tensor/tensor.ts';
 import type { Pin } from './units.ts';
 import type { Reading, Walk } from './walk.ts';
 
@@ -26,8 +25,8 @@ export interface Group {
 export interface Groups {
   readonly all: readonly Group[];
   readonly weights: readonly Weights[];
-  /** What each layer of groups is called, by the weights that make it. */
-  readonly layers: readonly string[];
+  /** How many layers of groups there are. */
+  readonly layers: number;
   readonly left: readonly (Pin & { readonly units: number })[];
 }
 
@@ -45,35 +44,30 @@ export function groupsOf(walk: Walk, { exclude, kinds }: GroupOptions): Groups {
   const pins = units.pinsByRoot();
   const heads = new Set([...found.heads].map((unit) => units.rootOf(unit)));
   const kindByRoot = new Map<number, Kind>();
-  const makers = new Map<number, string[]>();
-  for (const { node, axis, by } of found.made) {
+  for (const { axis, by } of found.made) {
     for (const root of new Set(axis.units?.map((unit) => units.rootOf(unit)))) {
       const old = kindByRoot.get(root);
       const product = heads.has(root) ? 'heads' : 'ffn';
       kindByRoot.set(root, by === 'convolution' || old === 'channels' ? 'channels' : product);
-      makers.set(root, [...(makers.get(root) ?? []), placeOf(node)]);
     }
   }
   const free = [...kindByRoot].filter(([root, kind]) => !pins.has(root) && kinds.has(kind));
   const index = new Map(free.map(([root], at) => [root, at]));
   const weights = weightsOf(found.readings, (unit) => index.get(units.rootOf(unit)) ?? -1);
-  const { layerOf, names } = layersOf(weights, free.length, (at) => makers.get(free[at]![0]) ?? []);
+  const layerOf = layersOf(weights, free.length);
   return {
     all: free.map(([root, kind], at) => ({ root, kind, layer: layerOf[at]! })),
     weights,
-    layers: names,
+    layers: new Set(layerOf).size,
     left: leftOf(walk, { pins, kindByRoot, kinds }),
   };
 }
 
 function excludedOf({ found }: Walk, exclude: ReadonlySet<string>) {
-  const weights = new Map(found.made.map((made) => [made, made.node.inputs[1] ?? '']));
-  return found.made
-    .map((made) => ({ ...made, name: [placeOf(made.node), weights.get(made)!] }))
-    .flatMap(({ name, ...made }) => {
-      const listed = name.find((one) => exclude.has(one));
-      return listed === undefined ? [] : [{ ...made, name: listed }];
-    });
+  return found.made.flatMap(({ node, axis }) => {
+    const name = [placeOf(node), node.inputs[1] ?? ''].find((one) => exclude.has(one));
+    return name === undefined ? [] : [{ node, axis, name }];
+  });
 }
 
 function weightsOf(
@@ -96,27 +90,19 @@ function weightsOf(
   return found;
 }
 
-/** Groups that live on the same axes are one layer's; its name is that of the nodes that make it. */
-function layersOf(
-  weights: readonly Weights[],
-  count: number,
-  makersOf: (group: number) => readonly string[],
-) {
+/** Groups that live on the same axes are one layer's: the number of each one's layer. */
+function layersOf(weights: readonly Weights[], count: number): readonly number[] {
   const signatures = Array.from({ length: count }, (): string[] => []);
   for (const { key, groupOf } of weights) {
     for (const group of new Set(groupOf)) if (group >= 0) signatures[group]!.push(key);
   }
   const known = new Map<string, number>();
-  const names: string[] = [];
-  const layerOf = signatures.map((keys, group) => {
+  return signatures.map((keys) => {
     const signature = keys.join('\n');
-    const old = known.get(signature);
-    if (old !== undefined) return old;
-    known.set(signature, names.length);
-    names.push(makersOf(group).join(' + '));
-    return names.length - 1;
+    const layer = known.get(signature) ?? known.size;
+    known.set(signature, layer);
+    return layer;
   });
-  return { layerOf, names };
 }
 
 interface Leaving {
@@ -142,9 +128,4 @@ function leftOf({ found, units }: Walk, { pins, kindByRoot, kinds }: Leaving): G
     if (kinds.has(kind)) return [];
     return [{ where, reason: `${kind} are not in the recipe's scope`, units: roots.length }];
   });
-}
-
-/** How many numbers a constant holds. */
-export function parametersOf({ record }: Reading): number {
-  return elementCount(record.dims.map(Number));
 }

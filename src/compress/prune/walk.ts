@@ -60,11 +60,10 @@ export interface Cut {
   /** The places that an axis keeps; undefined where it keeps all. */
   keptOf(axis: Axis): readonly number[] | undefined;
   /** Adds a constant of whole numbers and gives its name. */
-  addWholes(wanted: string, values: readonly number[], shape?: readonly number[]): string;
+  addWholes(wanted: string, values: readonly number[]): string;
   /** Adds a node that gives a value of the name. */
   add(node: Node): void;
   freshName(wanted: string): string;
-  constantOf: GraphEditor['constantOf'];
   makerOf: GraphEditor['makerOf'];
 }
 
@@ -113,7 +112,12 @@ const UNKNOWN = '?';
 /** How little is known of a size: a number, a name, or nothing. */
 function vagueness({ size }: Axis): number {
   if (countOf(size) !== undefined) return 0;
-  return size.free.some((name) => name.startsWith(UNKNOWN)) ? 2 : 1;
+  return isUnknown(size) ? 2 : 1;
+}
+
+/** Whether a size is one that nothing is known of. */
+export function isUnknown({ free }: Extent): boolean {
+  return free.some((name) => name.startsWith(UNKNOWN));
 }
 
 /** An empty walk over a graph. */

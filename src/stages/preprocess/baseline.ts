@@ -15,19 +15,14 @@ import {
   learnNormal,
   scaleRow,
 } from '../../signal/learned-normal.ts';
-import { LedgeError } from '../../std/error.ts';
 import { z } from '../../std/schema.ts';
 import { norm } from '../../tensor/linear-algebra.ts';
 import { float32 } from '../../tensor/tensor.ts';
 import { type BaselineState, parseBaselineState, writeBaselineState } from './baseline-state.ts';
+import { FIELDS_MAX, namesOf, rowOf } from './watched-fields.ts';
 
-/** Fields of one device: learning costs their square in memory and their cube in time. */
-export const FIELDS_MAX = 64;
 /** Events learned from: with 64 fields 2 MiB a device while it learns. */
 const LEARN_MAX = 4096;
-
-/** A value beyond this is a broken sensor, and its square would not be finite. */
-const VALUE_MAX = 1e100;
 
 const schema = z.strictObject({
   fields: z
@@ -111,7 +106,7 @@ function openBaseline(config: BaselineConfig): Step {
   let state: BaselineState = { phase: 'new' };
 
   function run(value: Value): Outcome {
-    if (state.phase === 'new') state = beginLearning(namesOf(value, config), config);
+    if (state.phase === 'new') state = beginLearning(namesOf(value, config.fields), config);
     const row = rowOf(value, state.names);
     if (state.phase === 'learning') {
       state.rows.set(row, state.seen * row.length);
@@ -169,47 +164,6 @@ function deviate(state: Learned, row: Float64Array, config: BaselineConfig): Flo
 function adaptRate(distance: number, { adaptEvents, adaptBelow }: BaselineConfig): number {
   if (adaptEvents === 0 || distance >= adaptBelow) return 0;
   return (1 - (distance / adaptBelow) ** 2) / adaptEvents;
-}
-
-function namesOf(value: Value, config: BaselineConfig): readonly string[] {
-  if (value.kind === 'tensor')
-    return checkCount(Array.from({ length: value.data.length }, (_, index) => `${index}`));
-  if (value.kind !== 'fields') throw new LedgeError('internal', `baseline was given ${value.kind}`);
-  return config.fields ?? checkCount(Object.keys(value.fields).sort());
-}
-
-function checkCount(names: readonly string[]): readonly string[] {
-  if (names.length >= 1 && names.length <= FIELDS_MAX) return names;
-  throw new LedgeError(
-    'value-invalid',
-    `Cannot learn a normal: the event has ${names.length} fields, expected 1 to ${FIELDS_MAX}`,
-    { context: { fields: names.length } },
-  );
-}
-
-/** The watched fields of one event, in the learned order. */
-function rowOf(value: Value, names: readonly string[]): Float64Array {
-  if (value.kind === 'tensor' && value.data.length !== names.length) {
-    throw new LedgeError(
-      'shape-mismatch',
-      `Cannot compare with normal: the tensor has ${value.data.length} elements, ` +
-        `normal was learned from ${names.length}`,
-    );
-  }
-  return Float64Array.from(names, (name, index) => {
-    const found =
-      value.kind === 'tensor'
-        ? Number(value.data[index])
-        : value.kind === 'fields' && Object.hasOwn(value.fields, name)
-          ? value.fields[name]
-          : undefined;
-    if (found !== undefined && Math.abs(found) <= VALUE_MAX) return found;
-    throw new LedgeError(
-      'value-invalid',
-      `Cannot compare with normal: field "${name}" is ${found ?? 'missing'}`,
-      { context: { field: name, value: String(found), expected: 'a finite number' } },
-    );
-  });
 }
 
 function like(value: Value, names: readonly string[], deviation: Float64Array): Value {

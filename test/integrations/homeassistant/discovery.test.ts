@@ -65,7 +65,9 @@ describe('discovery', () => {
     const { topic, payload } = nodeDiscovery(context, flows);
     expect(topic).toMatch(CONFIG_TOPIC);
     const { components } = deviceRule.parse(JSON.parse(payload));
-    expect(components.temperature).toMatchObject({ enabled_by_default: false });
+    const hidden = { entity_category: 'diagnostic', enabled_by_default: false };
+    expect(components.temperature).toMatchObject(hidden);
+    expect(components.stepped_down).toMatchObject({ ...hidden, unit_of_measurement: 'rungs' });
   });
 
   test.each([

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../../src/flow/stage.ts';
 import type { Value } from '../../../src/flow/value.ts';
-import { baseline, FIELDS_MAX } from '../../../src/stages/preprocess/baseline.ts';
+import { baseline } from '../../../src/stages/preprocess/baseline.ts';
+import { FIELDS_MAX } from '../../../src/stages/preprocess/watched-fields.ts';
 import { float32 } from '../../../src/tensor/tensor.ts';
 import { describeStage } from '../../conformance/stage.ts';
 import { compileStage, runStage, runStep } from '../../harness/run-stage.ts';

@@ -1,0 +1,58 @@
+import type { Accuracy } from '../../evaluate/accuracy.ts';
+import { LedgeError } from '../../std/error.ts';
+import type { CompressReport } from '../report.ts';
+import { type Budget, type BudgetTerm, formatTerm } from './budget.ts';
+import { type Miss, missesOf } from './verdict.ts';
+
+/** Of a normal distribution, 95 in a hundred lie within so many standard deviations. */
+const NORMAL_95 = 1.96;
+
+/**
+ * What is to be said of a found recipe once it was measured whole, on events that it was not chosen
+ * by. A budget that some other events miss is doubted where chance can do that, and refused where it
+ * cannot. Throws `model-refused`.
+ */
+export function checkFound(budget: Budget, report: CompressReport): string | undefined {
+  const { size, latency, load, error, accuracy, recipe } = report;
+  const figures = {
+    sizeBytes: size.after,
+    latencyRatio: 1 / latency.speedup,
+    memoryBytes: load.after.peakBytes,
+    sqnrDb: error.sqnrDb,
+    ...(accuracy && { accuracy: accuracy.after.value, changePp: accuracy.changePp }),
+  };
+  const misses = missesOf(budget, figures);
+  if (misses.length === 0) return undefined;
+  const byChance = budget.filter((term) => isChance(term, accuracy)).map(formatTerm);
+  const certain = misses.filter(({ term }) => !byChance.includes(term));
+  if (certain.length > 0) {
+    const state = `"${recipe}" held it in the search, and misses ${told(certain, accuracy)}`;
+    throw new LedgeError('model-refused', `Cannot keep the budget: ${state}; nothing was written`, {
+      context: { recipe, misses: certain },
+    });
+  }
+  const missed = told(misses, accuracy);
+  return `"${recipe}" held the budget in the search, and misses ${missed}: chance can do that.`;
+}
+
+function told(misses: readonly Miss[], accuracy: Accuracy | undefined): string {
+  let events = '';
+  if (accuracy?.source === 'data') {
+    const { count, lost, gained } = accuracy;
+    events = ` on ${count} events it was not chosen by (${lost} lost, ${gained} gained)`;
+  }
+  return misses
+    .map(({ term, found }) => `${term} (${found})${term.startsWith('accuracy') ? events : ''}`)
+    .join(', ');
+}
+
+/** Whether so few events cannot tell a missed figure from a held one. */
+function isChance(term: BudgetTerm, accuracy: Accuracy | undefined): boolean {
+  if (accuracy === undefined || accuracy.source !== 'data') return false;
+  const { changePp, lost, gained, count, after } = accuracy;
+  // Events that changed are so many coins thrown: their difference varies by the root of their number.
+  const margin = (NORMAL_95 * 100 * Math.sqrt(lost + gained)) / count;
+  if ('changePpMin' in term) return changePp + margin >= term.changePpMin;
+  if ('percentMin' in term) return 100 * (after.high ?? after.value) >= term.percentMin;
+  return false;
+}

@@ -55,11 +55,16 @@ export function createShapes(editor: GraphEditor): Shapes {
     const stated = statedShape(editor, name);
     if (stated?.every((size) => size !== undefined)) return stated;
     const node = editor.makerOf(name);
-    if (node === undefined || node.outputs[0] !== name) return stated;
+    if (node === undefined || !isLikeFirst(node, name)) return stated;
     return ruleOf(node, editor)?.(node, (at) => of(node.inputs[at] ?? '')) ?? stated;
   }
 
   return { of };
+}
+
+/** Whether a rule for a node's first output is one for this: the sum beside a norm has its shape. */
+function isLikeFirst({ operator, outputs }: Node, name: string): boolean {
+  return outputs[0] === name || (operator === 'SkipLayerNormalization' && outputs[3] === name);
 }
 
 function statedShape(editor: GraphEditor, name: string): readonly Size[] | undefined {

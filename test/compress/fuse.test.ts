@@ -132,6 +132,18 @@ describe('fuse', () => {
     expect(operators).toMatchObject({ ReduceMean: 2 });
   });
 
+  test('puts the sums of residuals behind each other into LayerNorm', async () => {
+    const nodes = [
+      MAKE,
+      ...layerNorm('h', 'n'),
+      node('Add', [['h', 'n'], ['k']]),
+      ...layerNorm('k', 'y'),
+    ];
+    const { operators, difference } = await cases.apply(built(nodes), fuse);
+    expect(operators).toEqual({ 'com.microsoft.SkipLayerNormalization': 2 });
+    expect(difference.maxError).toBeLessThan(EQUAL);
+  });
+
   test('puts a residual sum into LayerNorm and still gives the sum to its other readers', async () => {
     const nodes = [MAKE, ...layerNorm('h', 'n'), node('Mul', [['n', 'h'], ['y']])];
     const { operators, difference } = await cases.apply(built(nodes), fuse);

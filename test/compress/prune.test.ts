@@ -18,7 +18,8 @@ import { inspectBytes } from '../../src/onnx/inspect.ts';
 import type { Model, ValueInfo } from '../../src/onnx/proto.ts';
 import { packageRoot } from '../../src/std/package.ts';
 import { type Block, convNet } from '../fixtures/conv-models.ts';
-import { attribute } from '../fixtures/onnx-models.ts';
+import { createGraphBuilder } from '../fixtures/graph-builder.ts';
+import { attribute, valueInfo } from '../fixtures/onnx-models.ts';
 import { transformer } from '../fixtures/transformer-models.ts';
 import { createPassCase, REAL_MODELS } from '../harness/compress-case.ts';
 import { type PruneFile, withZeros } from '../harness/pruned-case.ts';
@@ -286,6 +287,26 @@ describe('prune', () => {
       where: 'Conv_0',
       reason: '8 units: LRN is not followed (at odd)',
     });
+  });
+
+  test('leaves an axis whose size the graph computes with', async () => {
+    const g = createGraphBuilder();
+    const first = g.add('Conv', ['x', g.weights([8, 3, 1, 1])]);
+    const second = g.add('Conv', [first, g.weights([8, 8, 1, 1])]);
+    const size = g.add('Gather', [g.add('Shape', [first]), g.wholes(1)]);
+    const row = g.add('ConstantOfShape', [size]);
+    const mean = g.add('ReduceMean', [second], { axes: [2n, 3n], keepdims: 0n });
+    g.output('y', g.add('MatMul', [mean, g.weights([8, 4])]));
+    g.output('z', row);
+    const ends = {
+      inputs: [valueInfo('x', 'float32', ['N', 3, 4, 4])],
+      outputs: [valueInfo('y', 'float32', ['N', 4]), valueInfo('z', 'float32', [8])],
+    };
+    const { report, file, error } = await pruned(g.model(ends), { importance: 'l1' });
+    expect(error).toBeLessThan(EQUAL);
+    const reason = '8 units: its size is computed with (at ConstantOfShape_4)';
+    expect(report.left).toContainEqual({ where: 'Conv_0', reason });
+    expect(file.initialisers.map(({ name, axis }) => `${name}.${axis}`)).toEqual(['w1.0', 'w3.0']);
   });
 
   test('refuses a quantised model', async () => {

@@ -15,8 +15,8 @@ import type { Axes, Axis, Walk } from './walk.ts';
 import { pinTies, WHOLES } from './wholes.ts';
 
 const RULES: Rules = new Map([...SPREAD, ...LAYERS, ...MOVES, ...PARTS, ...ATTENTION]);
-/** They take sizes as sizes; what their rules do not follow of them, they pin. */
-const TAKES_SIZES = new Set(['Reshape', 'Expand', 'ConstantOfShape', 'Shape', ...WHOLES.keys()]);
+/** They take a shape; what their rules do not follow of it, they pin. */
+const SHAPED = new Set(['Reshape', 'Expand', 'Resize']);
 /** A cache of attention has a batch, heads, rows and a width, and may have a pair in front. */
 const CACHE_RANK_MIN = 4;
 
@@ -36,6 +36,7 @@ export function followGraph(graph: Graph, walk: Walk, { cache }: FollowOptions):
     const node = walk.editor.makerOf(value.name ?? '');
     if (node === undefined) continue;
     walk.pin(walk.axesOf(value.name ?? ''), node, `of the model's output ${value.name}`);
+    pinTies([value.name ?? ''], node, walk);
   }
 }
 
@@ -89,8 +90,10 @@ function followNode(node: Node, walk: Walk): void {
   for (const name of inner) walk.pin(walk.axesOf(name), node, 'a graph inside a node reads it');
   const own = domainOf(node.domain) === '';
   const whole = own ? WHOLES.get(node.operator ?? '') : undefined;
-  if (whole !== undefined) walk.giveWholes(node.outputs[0] ?? '', whole(node, walk));
-  if (!own || !TAKES_SIZES.has(node.operator ?? '')) pinTies(node, walk);
+  const sizes = whole?.(node, walk);
+  walk.giveWholes(node.outputs[0] ?? '', sizes);
+  const followed = own && (sizes !== undefined || SHAPED.has(node.operator ?? ''));
+  if (!followed) pinTies(node.inputs, node, walk);
 }
 
 function ruleOf(node: Node): Rule | undefined {

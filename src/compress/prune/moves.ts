@@ -8,7 +8,7 @@ import { reshapeAxes } from './reshape.ts';
 import type { Rule, Rules } from './rules.ts';
 import { place, spreadAxes } from './spread.ts';
 import { type Axes, type Axis, type Walk, wholeNumbers } from './walk.ts';
-import { followSizes } from './wholes.ts';
+import { followSizes, pinTies } from './wholes.ts';
 
 const COMPUTED = 'axes or places that are computed';
 
@@ -41,6 +41,7 @@ function reshape(node: Node, walk: Walk): readonly Axes[] {
   walk.axes(node, 1);
   if (from === undefined || wholes === undefined) {
     walk.pin(from, node, 'a Reshape to a shape that is computed');
+    pinTies(node.inputs, node, walk);
     return [wholes?.map(({ size }) => ({ size: isGiven(size) ? size : walk.unknownSize() }))];
   }
   const copies = intOf(node, 'allowzero', 0) === 0;
@@ -118,6 +119,7 @@ function expand(node: Node, walk: Walk): readonly Axes[] {
   walk.axes(node, 1);
   if (axes === undefined || wholes === undefined) {
     walk.pin(axes, node, 'an Expand to a shape that is computed');
+    pinTies(node.inputs, node, walk);
     return [undefined];
   }
   // A size of the same number means the same axis: only one that stood at 1 is spread.

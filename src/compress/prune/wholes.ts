@@ -68,7 +68,7 @@ function joined(node: Node, walk: Walk): Wholes {
 function arithmetic(operation: (a: Extent, b: Extent) => Extent | undefined): WholeRule {
   return (node, walk) => {
     const [a, b] = node.inputs.map((name) => walk.wholesOf(name));
-    pinTies(node, walk);
+    pinTies(node.inputs, node, walk);
     if (a === undefined || b === undefined) return undefined;
     return Array.from({ length: Math.max(a.length, b.length) }, (_, at) => {
       const [one, other] = [a[at] ?? a[0]!, b[at] ?? b[0]!];
@@ -82,9 +82,9 @@ function sum(a: Extent, b: Extent, sign: number): Extent | undefined {
   return one === undefined || other === undefined ? undefined : known(one + sign * other);
 }
 
-/** Pins the axes whose sizes a node computes with. */
-export function pinTies(node: Node, walk: Walk): void {
-  for (const name of node.inputs) {
+/** Pins the axes whose sizes stand in these values. */
+export function pinTies(names: readonly string[], node: Node, walk: Walk): void {
+  for (const name of names) {
     for (const { axis } of walk.wholesOf(name) ?? []) {
       if (axis !== undefined) walk.pin([axis], node, 'its size is computed with');
     }

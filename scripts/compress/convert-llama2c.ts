@@ -107,10 +107,13 @@ function feedForward({ graph, shape, layer, prefix }: Parts, hidden: string): st
 }
 
 /** Turns values [batch, head, sequence, size] by their places, first halves with second halves. */
-function createRotation(graph: GraphMaker, { positions, width, heads }: LlamaShape, places: string) {
+function createRotation(
+  graph: GraphMaker,
+  { positions, width, heads }: LlamaShape,
+  places: string,
+) {
   const half = width / heads / 2;
-  const angleAt = (at: number) =>
-    Math.floor(at / half) / ROTATION_BASE ** ((at % half) / half);
+  const angleAt = (at: number) => Math.floor(at / half) / ROTATION_BASE ** ((at % half) / half);
   const waves = (name: string, wave: (angle: number) => number) => {
     const data = Float32Array.from({ length: positions * half }, (_, at) => wave(angleAt(at)));
     const rows = graph.node('Gather', [graph.floats(name, [positions, half], data), places]);

@@ -73,7 +73,9 @@ export function parseLlama2c(bytes: Uint8Array, { turns = 0 }: ReadingOptions = 
   };
   const vectors = (count: number) => Array.from({ length: layers }, () => take(count));
   const matrices = (outputs: number, inputs: number) =>
-    Array.from({ length: layers }, () => turnBack(take(outputs * inputs), { outputs, inputs, turns }));
+    Array.from({ length: layers }, () =>
+      turnBack(take(outputs * inputs), { outputs, inputs, turns }),
+    );
   const keys = (width / heads) * keyHeads;
   const table = take(vocabulary * width);
   const attentionNorms = vectors(width);

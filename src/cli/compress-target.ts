@@ -102,6 +102,10 @@ async function limitsOfBoard(board: string): Promise<BoardLimits> {
 /** Tries recipes, then runs the one that holds the budget. */
 async function runSearch(job: Job, limits: Limits): Promise<number> {
   const { source, board, terminal, args, recipe: given, budget = [] } = job;
+  if (source.choose === undefined && budget.some(({ kind }) => kind === 'accuracy')) {
+    const state = `${source.file} is a model alone, which has no accuracy; use sqnr`;
+    throw new LedgeError('config-invalid', `Cannot search by accuracy: ${state}`);
+  }
   const progress = startProgress(terminal, limits.candidatesMax);
   const { report, recipe } = await searchRecipes({
     ...limits,

@@ -4,16 +4,16 @@ import { spread } from '../evaluate/split.ts';
 import { caseEvents } from '../flow/case.ts';
 import { createPlan } from '../flow/plan.ts';
 import { createMemoryState } from '../flow/state.ts';
-import type { Predictor, PredictorPool } from '../infer/predictor.ts';
 import type { InputPart } from '../infer/protocol.ts';
 import type { NodeConfig } from '../node/config.ts';
 import { closeLoaded, type LoadedFlow } from '../node/flow-load.ts';
+import { tapPool } from '../node/record-runs.ts';
 import { createPredict } from '../stages/infer/predict.ts';
 import { createStages } from '../stages/stages.ts';
 import { LedgeError } from '../std/error.ts';
 import { evenly } from '../std/evenly.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { loadOrFail, openWorkbench, type Workbench } from './flow-folder.ts';
+import { loadOrFail, openWorkbench } from './flow-folder.ts';
 
 /** More inputs make calibration slower and hardly better. */
 const INPUTS_MAX = 128;
@@ -55,7 +55,14 @@ export async function recordAllInputs(
 ): Promise<readonly Recorded[]> {
   await using workbench = await openWorkbench(options.config);
   const records = new Map<string, (readonly InputPart[])[]>();
-  const stages = createStages({ predict: createPredict(recording(workbench, records)) });
+  const recording = tapPool(workbench.pool, (path, { inputs }) => {
+    const kept: (readonly InputPart[])[] = [];
+    records.set(path, kept);
+    return (given) => {
+      if (kept.length < INPUTS_SEEN_MAX) kept.push(inputs.map(({ name }) => copied(given[name])));
+    };
+  });
+  const stages = createStages({ predict: createPredict(recording) });
   const loaded = await loadOrFail(folder, { ...workbench, load: { ...workbench.load, stages } });
   if (options.calibrate === undefined) await runTests(loaded, folder);
   else await runData(loaded, options.calibrate, options.signal);
@@ -76,26 +83,6 @@ async function runData({ parts }: LoadedFlow, data: Dataset, signal: AbortSignal
     signal.throwIfAborted();
     await plan.process(await flowEventOf(event, at));
   }
-}
-
-/** The pool, noting every input of every model. */
-function recording(
-  { pool }: Workbench,
-  records: Map<string, (readonly InputPart[])[]>,
-): Pick<PredictorPool, 'open'> {
-  return {
-    async open(path, options) {
-      const predictor = await pool.open(path, options);
-      const kept: (readonly InputPart[])[] = [];
-      records.set(path, kept);
-      const run: Predictor['run'] = (inputs, more) => {
-        if (kept.length < INPUTS_SEEN_MAX)
-          kept.push(predictor.inputs.map(({ name }) => copied(inputs[name])));
-        return predictor.run(inputs, more);
-      };
-      return { ...predictor, run };
-    },
-  };
 }
 
 /** The runtime's thread may take the buffer away. */

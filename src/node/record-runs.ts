@@ -31,16 +31,9 @@ export interface Recorder extends AsyncDisposable {
 /** Compiles a flow for recording. Throws `flow-invalid` with all its problems. */
 export async function openRecorder(folder: string, { pool, load }: Bench): Promise<Recorder> {
   let runs: RecordedRun[] = [];
-  const recording: Pick<PredictorPool, 'open'> = {
-    async open(path, options) {
-      const predictor = await pool.open(path, options);
-      const run: Predictor['run'] = (inputs, more) => {
-        runs.push({ path, inputs: copied(inputs) });
-        return predictor.run(inputs, more);
-      };
-      return { ...predictor, run };
-    },
-  };
+  const recording = tapPool(pool, (path) => (inputs) => {
+    runs.push({ path, inputs: copied(inputs) });
+  });
   const stages = createStages({ predict: createPredict(recording) });
   const found = await loadFlow(folder, { ...load, stages });
   if (found.kind === 'problems') {
@@ -59,6 +52,24 @@ export async function openRecorder(folder: string, { pool, load }: Bench): Promi
       return runs;
     },
     [Symbol.asyncDispose]: () => closeLoaded(loaded),
+  };
+}
+
+/** A pool that tells, of each model that is opened, what it is given; the buffers may go afterwards. */
+export function tapPool(
+  pool: Bench['pool'],
+  opened: (path: string, predictor: Predictor) => (inputs: RecordedRun['inputs']) => void,
+): Bench['pool'] {
+  return {
+    async open(path, options) {
+      const predictor = await pool.open(path, options);
+      const tell = opened(path, predictor);
+      const run: Predictor['run'] = (inputs, more) => {
+        tell(inputs);
+        return predictor.run(inputs, more);
+      };
+      return { ...predictor, run };
+    },
   };
 }
 

@@ -148,13 +148,22 @@ describe('int8-dynamic', () => {
   test('stores a table and the head made of it once', async () => {
     const { operators, difference, bytes, bytesBefore } = await cases.apply(tied(64), int8Dynamic);
     expect(operators).toEqual({
-      'com.microsoft.GatherBlockQuantized': 1,
+      Gather: 2,
+      DequantizeLinear: 1,
+      Mul: 1,
+      Transpose: 1,
       Tanh: 1,
-      Reshape: 1,
-      'com.microsoft.MatMulNBits': 1,
+      DynamicQuantizeLinear: 1,
+      'com.microsoft.MatMulIntegerToFloat': 1,
     });
     expect(difference.sqnrDb).toBeGreaterThan(30);
     expect(bytesBefore / bytes).toBeGreaterThan(2.5);
+  });
+
+  test('takes only what it is told to, by the name of its weights', async () => {
+    const { report } = await cases.apply(layers, int8Dynamic, { only: ['v*', 'x.?'] });
+    expect(report.done).toEqual({ 'Gemm in 8 bits': 1 });
+    expect(report.left).toEqual([{ where: 'MatMul', reason: 'excluded by the recipe' }]);
   });
 });
 

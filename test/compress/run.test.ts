@@ -183,6 +183,27 @@ describe('compressing a model', () => {
     });
   });
 
+  test.each([
+    [5n, /Relu.*'the-one'/],
+    [99n, /opset_import ai\.onnx: version 99/],
+  ])('names what does not fit operator set %s', async (version, message) => {
+    const file = join(folder, `set-${version}.onnx`);
+    const ends = {
+      inputs: [valueInfo('x', 'float32', [1])],
+      outputs: [valueInfo('y', 'float32', [1])],
+    };
+    const relu = model({ nodes: [node('Relu', [['x'], ['y']], { name: 'the-one' })], ...ends });
+    const [opset] = relu.opsetImports;
+    writeFileSync(file, modelBytes({ ...relu, opsetImports: [{ ...opset!, version }] }));
+    const recipe = await loadRecipe('clean');
+    const refused = compressModel({ file, recipe, out: join(folder, 'set'), signal });
+    await expect(refused).rejects.toMatchObject({
+      code: 'model-refused',
+      message: expect.stringMatching(message),
+    });
+    expect(readdirSync(folder)).not.toContain('set');
+  });
+
   test('refuses a model that opens and does not run, in a process of its own', async () => {
     const file = join(folder, 'unfit.onnx');
     const reshape = node('Reshape', [['x', 'shape'], ['y']], {

@@ -11,14 +11,18 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** In the order of the page; each is loaded when it runs. */
 const SECTIONS: Readonly<Record<string, () => Promise<CompressSection>>> = {
   distilgpt2: async () => (await import('./sections/distilgpt2.ts')).measureDistilgpt2,
+  stories260k: async () => (await import('./sections/stories.ts')).measureStories,
+  'real-models': async () => (await import('./sections/real-models.ts')).measureRealModels,
+  'kws-ref': async () => (await import('./sections/keyword-reference.ts')).measureKeywordReference,
+  ladder: async () => (await import('./sections/ladder.ts')).measureLadders,
 };
 
-const HELP = `npm run -s bench:compress -- [--json] [--only ${Object.keys(SECTIONS).join(',')}] [--quick]
+const HELP = `npm run -s bench:compress -- [--json] [--only a,b] [--quick]
   --json         only {"rows": [...]} on stdout
-  --only a,b     these sections
+  --only a,b     of ${Object.keys(SECTIONS).join(', ')}
   --quick        fewer rounds: for a look, not for figures
   --write        puts all that was measured into docs/compression-figures.md
-  --trixie DIR   root of a Debian trixie with the official tool; default .bench/trixie, then /opt/trixie
+  --trixie DIR   a Debian trixie with the official tool; default .bench/trixie, /opt/trixie
   --data DIR     real models and recordings; default ../shared/data
 `;
 

@@ -9,9 +9,9 @@ export interface KeptSection extends SectionResult {
 
 const HEAD = `# Figures of compression
 
-Written by \`npm run bench:compress -- --write\`; do not edit. What the figures mean and how they are measured:
-[compression.md](compression.md). Every ratio is the middle one of rounds in which all models take turns; ranges hold eight
-in ten rounds. A target that is missed says so.
+Written by \`npm run bench:compress -- --write\`; do not edit. What the figures mean and how they
+are measured: [compression.md](compression.md). Every ratio is the middle one of rounds in which all
+models take turns; ranges hold eight in ten rounds. A target that is missed says so.
 `;
 
 /** Writes the page of figures, all sections that were measured. */

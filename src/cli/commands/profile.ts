@@ -1,5 +1,5 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { drawChart, type Profiled } from '../../compress/profile/chart.ts';
 import { formatPage } from '../../compress/profile/page.ts';
 import type { Profile } from '../../compress/profile/profile.ts';
@@ -49,6 +49,9 @@ export const profile: Command = {
       return 2;
     }
     const settings = settingsOf(args);
+    for (const path of [args.values.html, args.values.svg]) {
+      if (typeof path === 'string') await refuseUnwritable(path);
+    }
     const profiled = await profileTarget(target, { settings, args, terminal }).catch(
       (error: unknown) => {
         if (terminal.signal.aborted) throw new LedgeError('closed', 'Stopped; nothing was written');
@@ -135,6 +138,14 @@ async function profileTarget(target: string, request: Request): Promise<Profiled
 async function writeFiles(profiled: Profiled, { values }: Arguments): Promise<void> {
   if (typeof values.html === 'string') await writeWhole(values.html, formatPage(profiled));
   if (typeof values.svg === 'string') await writeWhole(values.svg, drawChart(profiled));
+}
+
+/** Told before anything is measured: that takes a while. */
+async function refuseUnwritable(path: string): Promise<void> {
+  const folder = dirname(path);
+  const state = await stat(folder).catch(() => undefined);
+  if (state?.isDirectory()) return;
+  throw new LedgeError('data-unwritable', `Cannot write ${path}: there is no folder ${folder}`);
 }
 
 /** A file comes to its place whole, or not at all. */

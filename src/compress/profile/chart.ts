@@ -57,9 +57,10 @@ export function drawChart({ models, flow }: Profiled): string {
   rows.push(legend(y));
   y += LINE + MARGIN;
   const label = `Profile of ${flow?.flow ?? models[0]?.model ?? 'a model'}`;
+  const size = `viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}"`;
   const style = 'text{font:12px system-ui,sans-serif;fill:#222}.h{font-weight:600;font-size:14px}';
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${xmlText(label)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" aria-label="${xmlText(label)}">`,
     `<style>${style}rect{stroke:#fff;stroke-width:.6}</style>`,
     `<rect width="${WIDTH}" height="${y}" fill="#fff"/>`,
     ...rows,

@@ -80,7 +80,7 @@ function meanCallUs({ calls }: TraceRun): number {
   return calls.reduce((sum, { tookUs }) => sum + tookUs, 0) / Math.max(1, calls.length);
 }
 
-/** The lower quarter: what the trace costs is the same in each run, what others take of the machine is not. */
+/** The lower quarter: the trace costs the same in each run, other programs do not. */
 function quarter(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 2] ?? 0;
 }

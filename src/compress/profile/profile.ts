@@ -4,8 +4,8 @@ import type { NodeTiming, Spread } from './timing.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * What keeps a node from being faster: its arithmetic, its bytes, its kernel, which does neither as fast as the
- * machine can, or that it has to be called at all.
+ * What keeps a node from being faster: its arithmetic, its bytes, its kernel, which does neither as
+ * fast as the machine can, or that it has to be called at all.
  */
 export type Bound = 'compute' | 'memory' | 'kernel' | 'overhead';
 

@@ -46,7 +46,7 @@ export function staticPass(
   return { 'int8-static': { calibration, exclude, ...(narrow && { weightBits: 7 }) } };
 }
 
-/** Recipes of every kind, those that lose least first. */
+/** Recipes of every number format, those that lose least first. */
 export function candidateRecipes(base: RecipeBase): readonly Recipe[] {
   const dynamic: Entry = { 'int8-dynamic': base.narrow ? { weights: 'unsigned' } : {} };
   const rest: readonly Entry[] = base.half ? [{ fp16: {} }] : [];
@@ -71,11 +71,18 @@ export function candidateRecipes(base: RecipeBase): readonly Recipe[] {
       ['int4 block 64 + fp16', [{ 'int4-block': { block: 64 } }, ...rest]],
     );
   }
-  for (const parameters of PRUNED_SHARES) {
+  return made.map(([name, passes]) => candidateRecipe(name, passes, base));
+}
+
+/** Recipes that take weights away: slow to make, and tried last. */
+export function prunedRecipes(base: RecipeBase): readonly Recipe[] {
+  return PRUNED_SHARES.flatMap((parameters) => {
     const name = `prune ${100 * parameters} %, not fine-tuned`;
     const first: Entry = { prune: { parameters } };
-    made.push([name, [first]]);
-    made.push([`${name}, int8-static`, [first, staticPass('min-max', [], base)]]);
-  }
-  return made.map(([name, passes]) => candidateRecipe(name, passes, base));
+    const small = [first, staticPass('min-max', [], base)];
+    return [
+      candidateRecipe(name, [first], base),
+      candidateRecipe(`${name}, int8-static`, small, base),
+    ];
+  });
 }

@@ -4,22 +4,20 @@ import type { CompressReport } from '../report.ts';
 import { type Budget, type BudgetTerm, formatTerm } from './budget.ts';
 import { type Miss, missesOf } from './verdict.ts';
 
-/** Of a normal distribution, 95 in a hundred lie within so many standard deviations. */
-const NORMAL_95 = 1.96;
-
 /**
  * What is to be said of a found recipe once it was measured whole, on events that it was not chosen
  * by. A budget that some other events miss is doubted where chance can do that, and refused where it
  * cannot. Throws `model-refused`.
  */
 export function checkFound(budget: Budget, report: CompressReport): string | undefined {
-  const { size, latency, load, error, accuracy, recipe } = report;
+  const { size, latency, load, error, accuracy, tests, recipe } = report;
   const figures = {
     sizeBytes: size.after,
     latencyRatio: 1 / latency.speedup,
     memoryBytes: load.after.peakBytes,
     sqnrDb: error.sqnrDb,
     ...(accuracy && { accuracy: accuracy.after.value, changePp: accuracy.changePp }),
+    ...(tests && { testsLost: tests.lost }),
   };
   const misses = missesOf(budget, figures);
   if (misses.length === 0) return undefined;
@@ -46,13 +44,13 @@ function told(misses: readonly Miss[], accuracy: Accuracy | undefined): string {
     .join(', ');
 }
 
-/** Whether so few events cannot tell a missed figure from a held one. */
+/** Whether a figure misses by no more than one standard deviation of what so few events tell. */
 function isChance(term: BudgetTerm, accuracy: Accuracy | undefined): boolean {
   if (accuracy === undefined || accuracy.source !== 'data') return false;
   const { changePp, lost, gained, count, after } = accuracy;
   // Events that changed are so many coins thrown: their difference varies by the root of their number.
-  const margin = (NORMAL_95 * 100 * Math.sqrt(lost + gained)) / count;
-  if ('changePpMin' in term) return changePp + margin >= term.changePpMin;
-  if ('percentMin' in term) return 100 * (after.high ?? after.value) >= term.percentMin;
+  const deviation = (100 * Math.sqrt(lost + gained)) / count;
+  if ('changePpMin' in term) return changePp + deviation >= term.changePpMin;
+  if ('percentMin' in term) return 100 * after.value + deviation >= term.percentMin;
   return false;
 }

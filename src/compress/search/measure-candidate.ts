@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareEvaluations } from '../../evaluate/accuracy.ts';
 import type { Evaluate, Evaluation } from '../../evaluate/evaluation.ts';
 import type { InputPart } from '../../infer/protocol.ts';
 import { encodeModel } from '../../onnx/graph.ts';
@@ -49,7 +50,7 @@ export async function openCandidateBench(options: BenchOptions): Promise<Candida
   const { source, samples, scratch, signal, board } = options;
   const { file, graph, read } = source;
   const reference = await openForRuns(file, graph);
-  const was = mainOf(await options.evaluate?.(file));
+  const before = await options.evaluate?.(file);
   /** Names by what they came to: two recipes may do the same to a model. */
   const known = new Map<string, string>();
 
@@ -83,13 +84,13 @@ export async function openCandidateBench(options: BenchOptions): Promise<Candida
     refuseNoise(error, recipe);
     const timing = { samples, signal, timeMs: LATENCY_TIME_MS };
     const { speedup } = await measureLatency(reference, found, timing);
-    const is = mainOf(await options.evaluate?.(path));
+    const after = await options.evaluate?.(path);
     const figures: Figures = {
       sizeBytes: weightBytes,
       latencyRatio: 1 / speedup,
       memoryBytes: peakBytes,
       sqnrDb: error.sqnrDb,
-      ...(was && is && { accuracy: is.value, changePp: 100 * (is.value - was.value) }),
+      ...(before && after && compared(before, after)),
     };
     return { kind: 'measured', candidate: { recipe, formats: formatsOf(passes), figures } };
   }
@@ -108,7 +109,19 @@ function skip(reason: string): Tried {
   return { kind: 'skipped', reason };
 }
 
-/** On labelled data where there is any, else on the flow's own tests. */
-function mainOf(found: readonly Evaluation[] | undefined): Evaluation | undefined {
-  return found?.find(({ source }) => source === 'data') ?? found?.[0];
+/** On labelled data where there is any, else on the flow's own tests, which count in any case. */
+function compared(
+  before: readonly Evaluation[],
+  after: readonly Evaluation[],
+): Pick<Figures, 'accuracy' | 'changePp' | 'testsLost'> {
+  const pairs = before.flatMap((one, at) => {
+    const other = after[at];
+    return other === undefined ? [] : [{ other, change: compareEvaluations(one, other) }];
+  });
+  const main = pairs.find(({ other }) => other.source === 'data') ?? pairs[0];
+  const tests = pairs.find(({ other }) => other.source === 'tests');
+  return {
+    ...(main && { accuracy: main.other.value, changePp: main.change.changePp }),
+    ...(tests && { testsLost: tests.change.lost }),
+  };
 }

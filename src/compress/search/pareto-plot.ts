@@ -39,7 +39,8 @@ export function paretoPlot(report: SearchReport): string {
     .sort((a, b) => Number(a.pareto) - Number(b.pareto))
     .map((one) => {
       const place = { x: x.at(Math.log10(one.sizeBytes)), y: y.at(height(one)) };
-      return markOf(one, place, one.name === report.chosen);
+      const chosen = one.name === report.chosen;
+      return markOf(one, place, { chosen, named: chosen || (one.pareto && height(one) > floor) });
     });
   const title = `Candidates for ${report.budget}`;
   return [
@@ -103,8 +104,17 @@ function frame(across: readonly Tick[], up: readonly Tick[], title: string): rea
   ];
 }
 
-/** Dominated ones faint and without a name; the chosen one in a ring. */
-function markOf(one: CandidateReport, { x, y }: { x: number; y: number }, chosen: boolean): string {
+interface Marking {
+  readonly chosen: boolean;
+  readonly named: boolean;
+}
+
+/** Dominated ones faint, the chosen one in a ring. */
+function markOf(
+  one: CandidateReport,
+  { x, y }: { readonly x: number; readonly y: number },
+  { chosen, named }: Marking,
+): string {
   const { colour, shape } = SPEEDS.find(({ ratioMax }) => one.latencyRatio <= ratioMax)!;
   const name = one.name.slice(0, LABEL_CHARACTERS_MAX);
   const cost = `${bytesText(one.sizeBytes)}, ${one.latencyRatio.toFixed(2)}x the time`;
@@ -115,9 +125,7 @@ function markOf(one: CandidateReport, { x, y }: { x: number; y: number }, chosen
     ...(chosen
       ? [`<circle cx="${x}" cy="${y}" r="${MARK + 5}" fill="none" stroke="#222" stroke-width="2"/>`]
       : []),
-    ...(one.pareto || chosen
-      ? [`<text x="${x + MARK + 6}" y="${y - 5}">${inXml(name)}</text>`]
-      : []),
+    ...(named ? [`<text x="${x + MARK + 6}" y="${y - 5}">${inXml(name)}</text>`] : []),
     '</g>',
   ].join('');
 }

@@ -7,7 +7,12 @@ import { makeSamples, openSource } from '../apply-recipe.ts';
 import type { BoardLimits } from '../board-limits.ts';
 import type { Recipe } from '../recipe.ts';
 import { type Budget, formatBudget } from './budget.ts';
-import { candidateRecipe, candidateRecipes, type RecipeBase } from './candidate-recipes.ts';
+import {
+  candidateRecipe,
+  candidateRecipes,
+  prunedRecipes,
+  type RecipeBase,
+} from './candidate-recipes.ts';
 import { type Candidate, openCandidateBench } from './measure-candidate.ts';
 import { mixPrecisions } from './mixed-precision.ts';
 import { paretoSet } from './pareto.ts';
@@ -91,6 +96,7 @@ export async function searchRecipes(options: SearchOptions): Promise<SearchOutco
     const isGood = ({ figures }: Candidate) => missesOf(quality, figures).length === 0;
     const mixing = { source, samples, scratch, signal, base, measured, consider, isGood };
     if (endedBy === undefined) await mixPrecisions(mixing);
+    for (const recipe of prunedRecipes(base)) await consider(recipe);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -12,6 +12,8 @@ export interface Figures {
   /** Of the flow, from 0 to 1, and its change; undefined where only a model was given. */
   readonly accuracy?: number;
   readonly changePp?: number;
+  /** Own tests of the flow that passed before and do not any more. */
+  readonly testsLost?: number;
 }
 
 /** A term that is missed. */
@@ -25,15 +27,23 @@ export interface Miss {
 
 /** Decibels that weigh as much as the whole of a size: a noise of a third. */
 const DECIBELS_PER_MISS = 10;
+const OWN_TESTS = 'own tests';
 /** Shares of few events come out of divisions: an equal figure must not miss by its last bit. */
 const ROUNDING = 1e-9;
 
-/** The terms that figures miss; none where they hold the budget. */
+/**
+ * The terms that figures miss; none where they hold the budget. One about accuracy asks for the
+ * flow's own tests as well: a flow that fails them is broken, whatever its share of other events.
+ */
 export function missesOf(budget: Budget, figures: Figures): readonly Miss[] {
-  return budget.flatMap((term) => {
+  const misses = budget.flatMap((term) => {
     const { by, found } = measure(term, figures);
     return by > ROUNDING ? [{ term: formatTerm(term), found, by }] : [];
   });
+  const { testsLost = 0 } = figures;
+  const asked = budget.some(({ kind }) => kind === 'accuracy');
+  if (!asked || testsLost === 0) return misses;
+  return [...misses, { term: OWN_TESTS, found: `${testsLost} lost`, by: testsLost }];
 }
 
 function measure(term: BudgetTerm, figures: Figures): { by: number; found: string } {

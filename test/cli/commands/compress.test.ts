@@ -15,6 +15,9 @@ import { ledge } from '../../harness/cli.ts';
 import { labelledSamples } from '../../harness/labelled-samples.ts';
 import { temporaryFolder } from '../../harness/node.ts';
 
+/** Several runs of the program one after the other, on a machine that others use too. */
+const LONG_MS = 300_000;
+
 let folder = '';
 let source = '';
 
@@ -37,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe('ledge compress --budget', () => {
+describe('ledge compress --budget', { timeout: LONG_MS }, () => {
   test('writes what holds the budget, with all candidates, a picture and the recipe', async () => {
     const data = await labelledSamples(['yes.wav', 'no.wav', 'go.wav'], 2);
     const out = join(folder, 'searched');
@@ -101,6 +104,7 @@ describe('ledge compress --budget', () => {
 
   test.each([
     [['--budget', 'size=2MB'], /term 1, "size=2MB", at character 5/],
+    [['--budget', 'accuracy>=-1pp'], /a model alone, which has no accuracy/],
     [['--budget', 'size<=2MB', '--minutes', 'soon'], /--minutes: "soon"/],
     [['--recipe', 'int8', '--data', '.'], /Cannot use --data: .* is a model alone/],
     [['--recipe', 'int8', '--board', 'raspberry-pi-44'], /did you mean "raspberry-pi-4"/],
@@ -155,7 +159,7 @@ test('a model that a board has no memory for is refused with figures', async () 
   expect(existsSync(out)).toBe(false);
 });
 
-describe('a run that is ended', () => {
+describe('a run that is ended', { timeout: LONG_MS }, () => {
   /** Starts a run, ends it once its folder out of sight is there, and gives how it ended. */
   async function endedBy(signal: NodeJS.Signals, out: string) {
     const words = ['compress', source, '--recipe', 'int8', '--out', join(folder, out)];

@@ -131,18 +131,15 @@ describe('profiling a model', () => {
     expect(nodes.find(({ name }) => name === 'turn')?.operations).toBe(7 * 8);
   });
 
-  test.each(['a"b', 'line\nend', '</title>&', '","args" : {'])(
-    'takes a node named %j',
-    async (name) => {
-      const odd = model({
-        nodes: [node('Neg', [['x'], ['y']], { name })],
-        inputs: [valueInfo('x', 'float32', [1, 8])],
-        outputs: [valueInfo('y', 'float32', [1, 8])],
-      });
-      const { nodes } = await profiled(written('odd.onnx', modelBytes(odd)), { runs: 2 });
-      expect(nodes).toMatchObject([{ name, operator: 'Neg', operations: 8 }]);
-    },
-  );
+  test.each(['a"b\nc', '","args" : {'])('takes a node named %j', async (name) => {
+    const odd = model({
+      nodes: [node('Neg', [['x'], ['y']], { name })],
+      inputs: [valueInfo('x', 'float32', [1, 8])],
+      outputs: [valueInfo('y', 'float32', [1, 8])],
+    });
+    const { nodes } = await profiled(written('odd.onnx', modelBytes(odd)), { runs: 2 });
+    expect(nodes).toMatchObject([{ name, operator: 'Neg', operations: 8 }]);
+  });
 
   test('reads weights in files beside the model', async () => {
     const split = splitWeights(product, 2_000_000);
@@ -180,7 +177,9 @@ function leftovers(): string[] {
 const models = sharedData('models');
 const listed =
   models === undefined ? [] : readdirSync(models, { recursive: true, encoding: 'utf8' });
-const files = listed.filter((name) => name.endsWith('.onnx')).sort();
+/** Of the community's wake words, which are alike, one for each kind of net: more would take half a minute. */
+const ALIKE = /community\/(?!alfred|jarvis|lara)/;
+const files = listed.filter((name) => name.endsWith('.onnx') && !ALIKE.test(name)).sort();
 
 /** Models that cannot run on inputs of size 1. */
 const SIZES: Readonly<Record<string, Readonly<Record<string, number>>>> = {

@@ -19,7 +19,10 @@ describeStage({
 });
 describeStage({
   stage: stack,
-  cases: [{ title: 'records', config, input: fields, values }],
+  cases: [
+    { title: 'records', config, input: fields, values },
+    { title: 'records in float64', config: { ...config, type: 'float64' }, input: fields, values },
+  ],
   wrongInputs: [typeOf([3]), { kind: 'text' }],
 });
 describeStage({
@@ -45,6 +48,13 @@ test('stack gives its fields as a tensor, in their order and with their names', 
   expect(await given(stack, { config, input: fields }, values)).toEqual([[[3, 1]], [[6, 4]]]);
   const { output } = await compileStage(stack, { config, input: fields });
   expect(output).toEqual(typeOf([2], { labels: ['z', 'x'] }));
+});
+
+test('stack keeps digits in float64 that float32 has not', async () => {
+  const use = { config: { fields: ['x'], type: 'float64' }, input: fields };
+  const digits = [record({ x: 1_000_000.001 })];
+  expect(await given(stack, use, digits)).toEqual([[[1_000_000.001]]]);
+  expect(await given(stack, { ...use, config: { fields: ['x'] } }, digits)).toEqual([[[1e6]]]);
 });
 
 test('stack takes what select declared', async () => {

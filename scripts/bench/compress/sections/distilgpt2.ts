@@ -178,8 +178,9 @@ async function measurePytorch(bench: CompressBench): Promise<SectionResult> {
       ];
     });
     const { version = '' } = processes.get('fp32')!.ready;
-    const how = `torch.quantization.quantize_dynamic of PyTorch ${version}, ${THREADS} threads, the same shape with
-other made weights. Debian's build has neither MKL nor FBGEMM: a weak stand-in for the guide's.`;
+    const how = `torch.quantization.quantize_dynamic of PyTorch ${version}, ${THREADS} threads, the
+same shape with other made weights. Debian's build has neither
+MKL nor FBGEMM: a weak stand-in for the guide's.`;
     const head = ['engine', 'MB', 'tokens/s', 'of its fp32', 'resident MB'];
     return { rows: [], tables: [{ title: 'The guide’s recipe in PyTorch', how, head, lines }] };
   } finally {

@@ -26,11 +26,13 @@ export function languageTable(
       error === undefined ? '' : `${(100 * error.agreement).toFixed(0)} %`,
     ];
   });
+  const made = `The official tool: onnxruntime.quantization ${version}, on the untied model.`;
+  const tool = version === '' ? '' : made;
   return {
     title: 'DistilGPT-2’s shape',
-    how: `6 x 768, 12 heads, 50,257 tokens, made weights; greedy decoding with its cache on ${threads}
-threads of onnxruntime-node, a process each, in turns of 8 tokens. Errors: logits against fp32 after each of 64 tokens; KL in
-nats. ${version === '' ? '' : `The official tool is onnxruntime.quantization ${version}, on the model with a head of its own.`}
+    how: `6 x 768, 12 heads, 50,257 tokens, made weights; greedy decoding with its cache on
+${threads} threads of onnxruntime-node, a process each, in turns of 8 tokens. Errors: logits against
+fp32 after each of 64 tokens; KL in nats. ${tool}
 Ranges hold eight in ten rounds.`,
     head: [
       'model',

@@ -9,6 +9,8 @@ SHIFT_SAMPLES = 3200
 SPEED_LOW, SPEED_HIGH = 0.86, 1.16
 NOISE_SHARE = 0.75
 NARROW_SHARE = 0.12
+ROOM_SHARE = 0.3
+ECHO_SAMPLES = 8000
 
 
 def warp(clips, generator):
@@ -70,9 +72,8 @@ def random_gain(clips, generator):
     return (clips * gain * 32768).round().clamp(-32768, 32767) / 32768
 
 
-def random_channel(n, generator):
-    """A smooth gain over the FFT's bins, some with nothing above 4 kHz as from an 8 kHz voice."""
-    bins = FFT_SAMPLES // 2 + 1
+def random_channel(n, generator, bins=FFT_SAMPLES // 2 + 1):
+    """A smooth gain over an FFT's bins, some with nothing above 4 kHz as from an 8 kHz voice."""
     knots = torch.empty(n, 1, 6).uniform_(-6, 6, generator=generator)
     curve = torch.nn.functional.interpolate(knots, bins, mode='linear', align_corners=True)[:, 0]
     gain = 10 ** (curve / 20)
@@ -93,3 +94,27 @@ def mask(mel, generator):
             hit = (at >= start) & (at < start + length)
             mel = torch.where(hit[:, :, None] if axis == 1 else hit[:, None], fill, mel)
     return mel
+
+
+def through_channel(clips, generator):
+    """The clips through one random microphone each."""
+    bins = CLIP_SAMPLES // 2 + 1
+    gain = random_channel(len(clips), generator, bins)[:, 0]
+    return torch.fft.irfft(torch.fft.rfft(clips) * gain, CLIP_SAMPLES)
+
+
+def random_room(clips, generator):
+    """A share of the clips in rooms: the voice itself and a decaying noise of echoes behind it."""
+    n = len(clips)
+    seconds = torch.empty(n, 1).uniform_(0.1, 0.5, generator=generator)  # until 60 dB down
+    at = torch.arange(ECHO_SAMPLES)[None] / SAMPLE_RATE_HZ
+    echoes = torch.randn(n, ECHO_SAMPLES, generator=generator) * 10 ** (-3 * at / seconds)
+    echoes[:, :32] = 0
+    echoes = echoes / echoes.square().sum(1, keepdim=True).sqrt()
+    level = 10 ** (torch.empty(n, 1).uniform_(-18, 0, generator=generator) / 20)
+    chosen = torch.rand(n, 1, generator=generator) < ROOM_SHARE
+    response = echoes * level * chosen
+    response[:, 0] = 1
+    size = 2 * CLIP_SAMPLES
+    heard = torch.fft.irfft(torch.fft.rfft(clips, size) * torch.fft.rfft(response, size), size)
+    return torch.where(chosen, heard[:, :CLIP_SAMPLES], clips)

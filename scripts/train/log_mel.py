@@ -17,11 +17,11 @@ def hertz_to_mel(hertz):
     return 1127.0 * np.log1p(np.asarray(hertz, dtype=np.float64) / 700.0)
 
 
-def mel_weights():
+def mel_weights(high_hz=HIGH_HZ):
     """Triangles in mel over the FFT's bins without DC. [bin, band]"""
     bins = FFT_SAMPLES // 2 + 1
     bin_mel = hertz_to_mel(np.linspace(0.0, SAMPLE_RATE_HZ / 2, bins))[1:, None]
-    edges = np.linspace(hertz_to_mel(LOW_HZ), hertz_to_mel(HIGH_HZ), BANDS + 2)
+    edges = np.linspace(hertz_to_mel(LOW_HZ), hertz_to_mel(high_hz), BANDS + 2)
     lower, centre, upper = edges[:-2][None], edges[1:-1][None], edges[2:][None]
     rising = (bin_mel - lower) / (centre - lower)
     falling = (upper - bin_mel) / (upper - centre)
@@ -32,9 +32,9 @@ def mel_weights():
 class LogMel:
     """Callable: samples [n, 16000] in -1..1 to log-mel [n, 49, 40]."""
 
-    def __init__(self, dtype=torch.float32):
+    def __init__(self, dtype=torch.float32, high_hz=HIGH_HZ):
         self.window = torch.hann_window(FRAME_SAMPLES, periodic=True, dtype=dtype)
-        self.weights = torch.tensor(mel_weights(), dtype=dtype)
+        self.weights = torch.tensor(mel_weights(high_hz), dtype=dtype)
 
     def __call__(self, samples, bin_gain=None):
         frames = samples.unfold(1, FRAME_SAMPLES, HOP_SAMPLES) * self.window
@@ -42,3 +42,16 @@ class LogMel:
         if bin_gain is not None:
             magnitude = magnitude * bin_gain
         return torch.log(magnitude @ self.weights + LOG_OFFSET)
+
+
+class Cepstrum:
+    """Callable: samples [n, 16000] to the MFCCs [n, 49, 10] that MLPerf Tiny's keyword model takes."""
+
+    def __init__(self, high_hz=4000.0, coefficients=10):
+        self.mel = LogMel(high_hz=high_hz)
+        band, row = torch.arange(BANDS)[:, None] + 0.5, torch.arange(coefficients)[None]
+        self.cosines = torch.cos(np.pi / BANDS * band * row) * (2 / BANDS) ** 0.5  # [band, row]
+
+    def __call__(self, samples):
+        peak = samples.amax(1, keepdim=True)
+        return self.mel(samples / torch.where(peak > 0, peak, torch.ones_like(peak))) @ self.cosines

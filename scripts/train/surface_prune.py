@@ -7,9 +7,9 @@ import time
 import numpy as np
 import torch
 
+import prune_state
 from averaging import blend_into
 from model_file import ROOT, export
-from pruned import shrink
 from surface_bank import pictures
 from surface_fit import BATCH, SOFT_SHARE, chances, hard_loss, soft_loss
 from surface_first import mean_of
@@ -45,7 +45,11 @@ def shrunk(net, work):
     handoff = folder / 'cut' / 'prune.json'
     if not handoff.exists():
         cut_by_ledge(cut, torch.from_numpy(work.data['tiles'][:2])[..., None], folder)
-    print(json.dumps({'pruned': shrink(cut, handoff)}), flush=True)
+    kept = prune_state.load(handoff)
+    parameters = dict(cut.named_parameters())
+    for name, weight in prune_state.cut(parameters, kept).items():
+        parameters[name].data = weight.data.contiguous()
+    print(json.dumps({'pruned': json.loads(handoff.read_text())['parameters']}), flush=True)
     return cut
 
 

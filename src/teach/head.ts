@@ -14,13 +14,22 @@ export const FEATURES = 'ledge_features';
 
 /** What stands between the last layer and the scores of real models; more is a graph that goes round. */
 const STEPS_MAX = 32;
-/** Operators that keep a score's place while they change its form. */
+/** Operators that keep a score's place while they change its form, or put the scores of several nets together. */
 const PASSED = new Set([
   ...['Identity', 'Dropout', 'Cast', 'Relu', 'Clip', 'QuantizeLinear', 'DequantizeLinear'],
-  ...['Reshape', 'Flatten', 'Squeeze', 'GlobalAveragePool', 'ReduceMean', 'Add'],
+  ...['Reshape', 'Flatten', 'Squeeze', 'GlobalAveragePool', 'ReduceMean'],
+  ...['Add', 'Sum', 'Mean', 'Mul', 'Div', 'Log', 'Softmax', 'LogSoftmax'],
 ]);
+const LAYERS = new Set(['Gemm', 'MatMul', 'Conv']);
 /** From here on ReduceLogSumExp takes its axes as an input. */
 const AXES_AS_INPUT_OPSET = 18;
+
+/** What a last layer reads: [N, size], or [N, size, ...] before a convolution. */
+export interface LastLayer {
+  readonly features: string;
+  readonly spatial: boolean;
+  readonly size: number;
+}
 
 /** Where a classifier ends: what its last layer reads, and the scores that come of it. */
 export interface Head {
@@ -28,9 +37,9 @@ export interface Head {
   readonly output: string;
   /** That value, or what a Softmax at the end reads. */
   readonly logits: string;
-  /** What the last layer reads: [N, size], or [N, size, ...] before a convolution. */
-  readonly features: string;
-  readonly spatial: boolean;
+  /** One, or that of each net whose scores are put together. */
+  readonly layers: readonly LastLayer[];
+  /** Features of all of them. */
   readonly size: number;
 }
 
@@ -146,8 +155,19 @@ function vector(data: Float32Array | BigInt64Array): Tensor {
   return { kind: 'tensor', type, shape: [data.length], data };
 }
 
-/** The features as [N, size]: a convolution's are averaged over their places. */
-function pool(editor: GraphEditor, { features, spatial }: Head): string {
+/** The features as [N, size], those of several nets side by side. */
+function pool(editor: GraphEditor, { layers }: Head): string {
+  const parts = layers.map((layer) => poolOne(editor, layer));
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const joined = editor.freshName('ledge_joined');
+  const attributes = { axis: 1n };
+  editor.add(createNode({ operator: 'Concat', inputs: parts, outputs: [joined], attributes }));
+  return joined;
+}
+
+/** A convolution's features are averaged over their places. */
+function poolOne(editor: GraphEditor, { features, spatial }: LastLayer): string {
   if (!spatial) return features;
   const pooled = editor.freshName('ledge_pooled');
   const flat = editor.freshName('ledge_flat');
@@ -187,33 +207,39 @@ function scoresOf({ outputs }: Graph, labels: number): string | undefined {
 }
 
 function walkBack(editor: GraphEditor, output: string): Head {
-  let logits = output;
-  let name = output;
-  let softmax = false;
-  for (let step = 0; step < STEPS_MAX; step += 1) {
+  const layers: LastLayer[] = [];
+  const waiting = [output];
+  for (let step = 0; waiting.length > 0; step += 1) {
+    const name = waiting.pop() ?? '';
     const node = editor.makerOf(name);
     if (node === undefined) throw unsupported(`nothing makes "${name}"`);
-    const operator = domainOf(node.domain) === '' ? (node.operator ?? '') : `${node.domain}`;
-    if (operator === 'Gemm' || operator === 'MatMul' || operator === 'Conv') {
-      return { output, logits, ...lastLayer(editor, node) };
-    }
-    if ((operator === 'Softmax' || operator === 'LogSoftmax') && !softmax) {
-      softmax = true;
-      logits = node.inputs[0] ?? '';
-      // What the softmax reads must be the scores themselves.
-    } else if (!PASSED.has(operator)) {
+    const operator = domainOf(node.domain) === '' ? (node.operator ?? '') : '';
+    if (LAYERS.has(operator)) layers.unshift(lastLayer(editor, node));
+    else if (!PASSED.has(operator) || step >= STEPS_MAX) {
       throw unsupported(`${placeOf(node)} (${node.operator}) stands before its scores`);
+    } else {
+      waiting.push(...node.inputs.filter((one) => editor.constantOf(one) === undefined));
     }
-    name = node.inputs.find((one) => editor.constantOf(one) === undefined) ?? '';
   }
-  throw unsupported(`no layer with weights in ${STEPS_MAX} steps before "${output}"`);
+  const size = layers.reduce((sum, layer) => sum + layer.size, 0);
+  return { output, logits: logitsOf(editor, output), layers, size };
 }
 
-function lastLayer(editor: GraphEditor, node: Node): Pick<Head, 'features' | 'spatial' | 'size'> {
+/** Scores are odds before a softmax that ends the model; elsewhere the output is taken as such. */
+function logitsOf(editor: GraphEditor, output: string): string {
+  const node = editor.makerOf(output);
+  const soft = node?.operator === 'Softmax' || node?.operator === 'LogSoftmax';
+  return (soft ? node?.inputs[0] : undefined) ?? output;
+}
+
+function lastLayer(editor: GraphEditor, node: Node): LastLayer {
   const [features = '', weights = ''] = node.inputs;
   const source = editor.makerOf(weights);
-  const quantised = source?.operator === 'DequantizeLinear' ? source.inputs[0] : undefined;
-  const dims = editor.constantOf(quantised ?? weights)?.dims.map(Number);
+  // Weights of 8 or 16 bits are made floats first.
+  const made = source?.operator === 'DequantizeLinear' || source?.operator === 'Cast';
+  const dims = editor
+    .constantOf((made ? source?.inputs[0] : undefined) ?? weights)
+    ?.dims.map(Number);
   if (dims === undefined) throw unsupported(`${placeOf(node)} has no constant weights`);
   const spatial = node.operator === 'Conv';
   if (spatial && intOf(node, 'group', 1) !== 1) throw unsupported(`${placeOf(node)} has groups`);

@@ -60,6 +60,23 @@ const CLASSIFIERS: Readonly<Record<string, Model>> = {
     inputs: [flat],
     outputs: [scores, valueInfo('most', 'float32', [1, 1])],
   }),
+  'the mean of two nets': model({
+    nodes: [
+      node('Gemm', [['x', 'w', 'b'], ['one']], { attributes: [attribute('transB', 1n)] }),
+      node('LogSoftmax', [['one'], ['one_log']], { attributes: [attribute('axis', 1n)] }),
+      node('Relu', [['x'], ['f']]),
+      node('MatMul', [['f', 'v'], ['two']]),
+      node('LogSoftmax', [['two'], ['two_log']], { attributes: [attribute('axis', 1n)] }),
+      node('Add', [['one_log', 'two_log'], ['sum']]),
+      node('Div', [['sum', 'two_nets'], ['y']]),
+    ],
+    initializers: [
+      ...[weights('w', [LABELS, 6]), weights('b', [LABELS]), weights('v', [6, LABELS])],
+      constant('two_nets', 'float32', { dims: [], data: Float32Array.of(2) }),
+    ],
+    inputs: [flat],
+    outputs: [scores],
+  }),
   'a quantised Gemm': model({
     nodes: [
       node('QuantizeLinear', [['x', 'scale', 'zero'], ['q']]),

@@ -167,7 +167,9 @@ async function filesOf(path: string): Promise<string[]> {
     throw new LedgeError('not-found', `Cannot read ${path}: it is not there`);
   if (!state.isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter((one) => one.isFile() && !one.name.startsWith('.'));
+  const files = entries.filter(
+    (one) => (one.isFile() || one.isSymbolicLink()) && !one.name.startsWith('.'),
+  );
   if (files.length > FILES_MAX) {
     const found = `it has ${files.length} files, at most ${FILES_MAX} are read`;
     throw new LedgeError('payload-too-large', `Cannot read ${path}: ${found}`);

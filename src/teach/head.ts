@@ -14,7 +14,7 @@ export const FEATURES = 'ledge_features';
 
 /** What stands between the last layer and the scores of real models; more is a graph that goes round. */
 const STEPS_MAX = 32;
-/** Operators that keep a score's place while they change its form, or put the scores of several nets together. */
+/** Operators that keep a score in its place, or put the scores of several nets together. */
 const PASSED = new Set([
   ...['Identity', 'Dropout', 'Cast', 'Relu', 'Clip', 'QuantizeLinear', 'DequantizeLinear'],
   ...['Reshape', 'Flatten', 'Squeeze', 'GlobalAveragePool', 'ReduceMean'],

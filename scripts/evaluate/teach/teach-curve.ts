@@ -54,6 +54,7 @@ export function drawTeachCurve(rows: readonly TeachRow[], examples: readonly num
   const middle = (LEFT + WIDTH - RIGHT) / 2;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11">`,
+    '<title>What is told rightly and wrongly, over the number of examples</title>',
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     ...grid,
     ...ticks,

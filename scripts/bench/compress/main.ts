@@ -22,7 +22,7 @@ const HELP = `npm run -s bench:compress -- [--json] [--only a,b] [--quick]
   --only a,b     of ${Object.keys(SECTIONS).join(', ')}
   --quick        fewer rounds: for a look, not for figures
   --write        puts all that was measured into docs/compression-figures.md
-  --trixie DIR   a Debian trixie with the official tool; default .bench/trixie, /opt/trixie
+  --trixie DIR   a Debian trixie with the official tool; default .bench/trixie
   --data DIR     real models and recordings; default ../shared/data
 `;
 
@@ -35,7 +35,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
-    trixie: { type: 'string' },
+    trixie: { type: 'string', default: join(ROOT, '.bench/trixie') },
     data: { type: 'string', default: join(ROOT, '../shared/data') },
     help: { type: 'boolean', default: false },
   },
@@ -60,7 +60,7 @@ async function main(): Promise<number> {
   const bench: CompressBench = {
     folder,
     data: existsSync(values.data) ? resolve(values.data) : undefined,
-    trixie: trixieRoot(),
+    trixie: resolve(values.trixie),
     ...(values.quick ? QUICK : FULL),
     say: (text) => process.stderr.write(`${text}\n`),
   };
@@ -78,11 +78,6 @@ async function main(): Promise<number> {
   const text = [formatRows(rows), ...tables].join('\n');
   process.stdout.write(values.json ? `${JSON.stringify({ rows }, null, 2)}\n` : `${text}\n`);
   return rows.some(({ met }) => met === false) ? 1 : 0;
-}
-
-function trixieRoot(): string {
-  const own = join(ROOT, '.bench/trixie');
-  return resolve(values.trixie ?? (existsSync(own) ? own : '/opt/trixie'));
 }
 
 /** What earlier runs measured; a file of another form is begun anew. */

@@ -6,6 +6,7 @@ import type { Bench, Section } from './bench.ts';
 import { writeBenchFolders } from './flows.ts';
 import { writePage } from './page.ts';
 import { createRow, formatRows, type Row } from './row.ts';
+import { sectionNames } from './section-names.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -55,12 +56,8 @@ function help(): number {
 }
 
 async function main(): Promise<number> {
-  const names = values.only?.split(',') ?? Object.keys(SECTIONS);
-  const unknown = names.filter((name) => !(name in SECTIONS));
-  if (unknown.length > 0) {
-    process.stderr.write(`There is no section ${unknown.join(', ')}\n${HELP}`);
-    return 2;
-  }
+  const names = sectionNames(values.only, SECTIONS, HELP);
+  if (names === undefined) return 2;
   const folder = join(ROOT, '.bench');
   mkdirSync(folder, { recursive: true });
   const bench: Bench = {

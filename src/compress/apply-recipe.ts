@@ -1,15 +1,13 @@
 import type { InputPart } from '../infer/protocol.ts';
 import { encodeModel } from '../onnx/graph.ts';
-import { inspectModel } from '../onnx/inspect.ts';
 import { type ModelFile, readModelFile } from '../onnx/model-file.ts';
 import type { Graph, Model } from '../onnx/proto.ts';
 import { LedgeError } from '../std/error.ts';
+import { admitModel } from './admit-model.ts';
 import { compileEntry } from './passes.ts';
 import type { Recipe } from './recipe.ts';
 import type { CompressReport } from './report.ts';
 import { sampleInputs } from './sample-inputs.ts';
-
-const PROBLEMS_TOLD = 5;
 
 /** A model's file that the node would take, read, with its graph. */
 export interface Source {
@@ -20,21 +18,11 @@ export interface Source {
 
 /** Reads a model's file. Throws `model-refused` with the nodes in question, `model-invalid`. */
 export async function openSource(file: string): Promise<Source> {
-  await admitModel(file);
+  await admitModel(file, 'compress');
   const read = await readModelFile(file);
   const { graph } = read.model;
   if (graph !== undefined) return { file, read, graph };
   throw new LedgeError('model-invalid', `Cannot compress ${file}: it has no graph`);
-}
-
-/** Refuses what the node would refuse. Throws `model-refused`, naming nodes. */
-export async function admitModel(file: string): Promise<void> {
-  const { problems } = await inspectModel(file);
-  if (problems.length === 0) return;
-  const told = problems.slice(0, PROBLEMS_TOLD).map(({ where, message }) => `${where}: ${message}`);
-  throw new LedgeError('model-refused', `Cannot compress ${file}: ${told.join('; ')}`, {
-    context: { file, problems },
-  });
 }
 
 /** Inputs as a recipe wants them made, where none are recorded. */

@@ -9,7 +9,8 @@ import { constantsOf, encodeModel, tensorBytes } from '../onnx/graph.ts';
 import type { ModelFile } from '../onnx/model-file.ts';
 import type { Graph, Model } from '../onnx/proto.ts';
 import { splitWeights } from '../onnx/split-weights.ts';
-import { admitModel, applyRecipe, makeSamples, openSource } from './apply-recipe.ts';
+import { admitModel } from './admit-model.ts';
+import { applyRecipe, makeSamples, openSource } from './apply-recipe.ts';
 import { type BoardLimits, boardReport, refuseForBoard } from './board-limits.ts';
 import { compareOn, refuseNoise } from './compare-models.ts';
 import { measureLatency } from './measure-latency.ts';
@@ -73,7 +74,7 @@ export async function compressModel(options: CompressOptions): Promise<CompressR
     const files = await writeModel(folder, source.read, { model, recipe });
     options.onStep?.('verify');
     const path = join(folder.path, MODEL_FILE);
-    await admitModel(path);
+    await admitModel(path, 'compress');
     const loading = { graph, sample: samples[0]!, folder: scratch, signal };
     const [before, after] = await measureLoads([file, path], loading);
     if (before === undefined || after === undefined) throw new TypeError('two files were measured');

@@ -271,10 +271,22 @@ describe.skipIf(!hasTool('mosquitto'))('an uplink to mosquitto', { timeout: 60_0
     const local = await connectTest(near.bus.address, ['ledge/test/bridge/uplink']);
     closers.push(() => local[Symbol.asyncDispose]());
     await local.next(({ json }) => json.connected === true);
+    // Before it was connected for the first time it told so, too.
+    const before = local.received.length;
     await proxy.remove();
     await far.next(({ json }) => json.state === 'offline');
-    const told = await local.next(({ json }) => json.connected === false && 'reason' in json);
-    expect(told.packet.retain || told.json.since).toBeTruthy();
+    const told = await local.next(
+      (message) => local.received.indexOf(message) >= before && message.json.connected === false,
+    );
+    expect(told.json).toMatchObject({
+      reason: expect.stringMatching(/\S/),
+      since: expect.any(Number),
+    });
+    // Whoever comes later is told as well.
+    const late = await connectTest(near.bus.address, ['ledge/test/bridge/uplink']);
+    closers.push(() => late[Symbol.asyncDispose]());
+    const kept = await late.next(({ packet }) => packet.retain);
+    expect(kept.json.connected).toBe(false);
   });
 });
 

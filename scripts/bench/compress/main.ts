@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createRow, formatRows, type Row } from '../row.ts';
+import { sectionNames } from '../section-names.ts';
 import { formatTable, type KeptSection, measuredOn, writeFigures } from './page.ts';
 import type { CompressBench, CompressSection, SectionResult } from './section.ts';
 
@@ -49,12 +50,8 @@ function help(): number {
 }
 
 async function main(): Promise<number> {
-  const names = values.only?.split(',') ?? Object.keys(SECTIONS);
-  const unknown = names.filter((name) => !(name in SECTIONS));
-  if (unknown.length > 0) {
-    process.stderr.write(`There is no section ${unknown.join(', ')}\n${HELP}`);
-    return 2;
-  }
+  const names = sectionNames(values.only, SECTIONS, HELP);
+  if (names === undefined) return 2;
   const folder = join(ROOT, '.bench/compress');
   mkdirSync(folder, { recursive: true });
   const bench: CompressBench = {

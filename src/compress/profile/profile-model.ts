@@ -9,10 +9,11 @@ import {
   requiredInputs,
   tensorBytes,
 } from '../../onnx/graph.ts';
-import { inspectModel, readBounded } from '../../onnx/inspect.ts';
+import { readBounded } from '../../onnx/inspect.ts';
 import { readModelFile } from '../../onnx/model-file.ts';
 import type { Graph, Model } from '../../onnx/proto.ts';
 import { LedgeError } from '../../std/error.ts';
+import { admitModel } from '../admit-model.ts';
 import { runProgram } from '../child-program.ts';
 import { writeSample } from '../sample-file.ts';
 import { sampleInputs } from '../sample-inputs.ts';
@@ -43,7 +44,6 @@ const RUNS = 100;
 /** Recorded inputs differ little in what they cost. */
 const SAMPLES_MAX = 4;
 const TIMEOUT_MS = 600_000;
-const PROBLEMS_TOLD = 5;
 /** The runtime may add constants of its own, and reads no file of more than 2 GB. */
 const OPTIMISED_BYTES_MAX = 2 * ONNX_LIMITS.fileBytesMax;
 
@@ -53,7 +53,7 @@ const OPTIMISED_BYTES_MAX = 2 * ONNX_LIMITS.fileBytesMax;
  */
 export async function profileModel(options: ProfileOptions): Promise<Profile> {
   const { file, signal, threads = THREADS } = options;
-  await admit(file);
+  await admitModel(file, 'profile');
   const { model } = await readModelFile(file);
   // An admitted model has one.
   const graph = model.graph!;
@@ -100,15 +100,6 @@ export async function profileModel(options: ProfileOptions): Promise<Profile> {
     // A process that was stopped may have been writing.
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
-}
-
-async function admit(file: string): Promise<void> {
-  const { problems } = await inspectModel(file);
-  if (problems.length === 0) return;
-  const told = problems.slice(0, PROBLEMS_TOLD).map(({ where, message }) => `${where}: ${message}`);
-  throw new LedgeError('model-refused', `Cannot profile ${file}: ${told.join('; ')}`, {
-    context: { file, problems },
-  });
 }
 
 /** Free dimensions of the inputs, as a caller may give their sizes. */

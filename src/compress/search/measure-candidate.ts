@@ -6,7 +6,8 @@ import type { Evaluate, Evaluation } from '../../evaluate/evaluation.ts';
 import type { InputPart } from '../../infer/protocol.ts';
 import { encodeModel } from '../../onnx/graph.ts';
 import { LedgeError } from '../../std/error.ts';
-import { admitModel, applyRecipe, type Source } from '../apply-recipe.ts';
+import { admitModel } from '../admit-model.ts';
+import { applyRecipe, type Source } from '../apply-recipe.ts';
 import { type BoardLimits, boardProblem, boardReport } from '../board-limits.ts';
 import { compareOn, refuseNoise } from '../compare-models.ts';
 import { measureLatency } from '../measure-latency.ts';
@@ -69,7 +70,7 @@ export async function openCandidateBench(options: BenchOptions): Promise<Candida
     }
     const path = join(scratch, `candidate-${known.size}.onnx`);
     await writeFile(path, bytes);
-    await admitModel(path);
+    await admitModel(path, 'compress');
     // First in a process of its own: what brings the runtime down must not end the search.
     const loading = { graph, sample: samples[0]!, folder: scratch, signal, repeats: 1 };
     const [load] = await measureLoads([path], loading);

@@ -19,18 +19,13 @@ import { z } from '../../std/schema.ts';
 import { norm } from '../../tensor/linear-algebra.ts';
 import { float32 } from '../../tensor/tensor.ts';
 import { type BaselineState, parseBaselineState, writeBaselineState } from './baseline-state.ts';
-import { FIELDS_MAX, namesOf, rowOf } from './watched-fields.ts';
+import { FIELDS_MAX, namesOf, rowOf, watchedFields } from './watched-fields.ts';
 
 /** Events learned from: with 64 fields 2 MiB a device while it learns. */
 const LEARN_MAX = 4096;
 
 const schema = z.strictObject({
-  fields: z
-    .array(z.string().min(1))
-    .min(1)
-    .max(FIELDS_MAX)
-    .optional()
-    .describe('Fields to watch; default: all of the first event, at most 64, in sorted order.'),
+  fields: watchedFields,
   learn: z
     .int()
     .min(10)

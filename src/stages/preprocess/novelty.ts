@@ -8,18 +8,13 @@ import {
   takeValue,
 } from '../../signal/seen-values.ts';
 import { z } from '../../std/schema.ts';
-import { FIELDS_MAX, namesOf, rowOf, VALUE_MAX } from './watched-fields.ts';
+import { FIELDS_MAX, namesOf, rowOf, VALUE_MAX, watchedFields } from './watched-fields.ts';
 
 /** Longest start without results: some weeks of records each minute. */
 const LEARN_MAX = 65_536;
 
 const schema = z.strictObject({
-  fields: z
-    .array(z.string().min(1))
-    .min(1)
-    .max(FIELDS_MAX)
-    .optional()
-    .describe('Fields to watch; default: all of the first event, at most 64, in sorted order.'),
+  fields: watchedFields,
   learn: z
     .int()
     .min(2)

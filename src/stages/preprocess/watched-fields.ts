@@ -1,11 +1,20 @@
 import type { Value } from '../../flow/value.ts';
 import { LedgeError } from '../../std/error.ts';
+import { z } from '../../std/schema.ts';
 
 /** Fields of one device: learning costs their square in memory and their cube in time. */
 export const FIELDS_MAX = 64;
 
 /** A value beyond this is a broken sensor, and its square would not be finite. */
 export const VALUE_MAX = 1e100;
+
+/** The option `fields` of the steps that watch. */
+export const watchedFields = z
+  .array(z.string().min(1))
+  .min(1)
+  .max(FIELDS_MAX)
+  .optional()
+  .describe('Fields to watch; default: all of the first event, at most 64, in sorted order.');
 
 /** The fields of a device by its first value: those wanted, or all, sorted. Throws value-invalid. */
 export function namesOf(value: Value, wanted: readonly string[] | undefined): readonly string[] {
